@@ -1,0 +1,1 @@
+"""The clinicians' screens: a Streamlit app around a browser component that draws live waveforms."""

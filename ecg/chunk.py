@@ -1,0 +1,85 @@
+"""A chunk: some consecutive samples of one patient's ECG leads, as they arrive."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecg.errors import ChunkError
+
+MISSING = np.int16(np.iinfo(np.int16).min)
+"""The int16 value that says "no sample here"; it is never a voltage."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chunk:
+    """Consecutive samples of all ECG leads of one patient.
+
+    Parameters
+    ----------
+    patient : str
+        Whose ECG this is.
+    stream : str
+        Which stream of that patient; new at every start of the source.
+    first_sample : int
+        Sample number of the first row, from the start of the stream.
+    fs : float
+        Sampling frequency of the stream, in Hz.
+    leads : tuple of str
+        Lead names as the source gives them, one a column.
+    samples : ndarray of int16, shape (n_samples, n_leads)
+        ADC values; ``MISSING`` where there is none.
+    gain : tuple of float
+        ADC units per mV, one a lead.
+    baseline : tuple of int
+        ADC value of 0 mV, one a lead.
+    discontinuity : bool
+        True where the chunk does not continue what was recorded before it (a
+        replay that loops): no RR interval and no filter transient crosses it.
+    source_ns, sent_ns : int
+        When the source took the first sample, and sent this chunk, in ns UTC.
+
+    Raises
+    ------
+    ChunkError
+        If shape, type, gain or position contradict each other.
+    """
+
+    patient: str
+    stream: str
+    first_sample: int
+    fs: float
+    leads: tuple[str, ...]
+    samples: NDArray[np.int16]
+    gain: tuple[float, ...]
+    baseline: tuple[int, ...]
+    discontinuity: bool = False
+    source_ns: int = 0
+    sent_ns: int = 0
+
+    def __post_init__(self) -> None:
+        """Check that the parts agree."""
+        n_leads = len(self.leads)
+        if self.samples.dtype != np.int16 or self.samples.ndim != 2:
+            raise ChunkError(
+                "samples must be int16 of shape (n_samples, n_leads), "
+                f"got {self.samples.dtype} of shape {self.samples.shape}"
+            )
+        if n_leads == 0 or self.samples.shape[1] != n_leads:
+            raise ChunkError(f"{n_leads} lead names for {self.samples.shape[1]} columns of samples")
+        if len(self.gain) != n_leads or len(self.baseline) != n_leads:
+            raise ChunkError(f"gain and baseline must have {n_leads} values, one a lead")
+        if not all(np.isfinite(g) and g > 0 for g in self.gain):
+            raise ChunkError(f"gain must be positive ADC units per mV, got {self.gain}")
+        if self.first_sample < 0:
+            raise ChunkError(f"first_sample must be 0 or more, got {self.first_sample}")
+
+    @property
+    def n_samples(self) -> int:
+        """Number of rows."""
+        return int(self.samples.shape[0])
+
+    @property
+    def end_sample(self) -> int:
+        """Sample number one past the last row."""
+        return self.first_sample + self.n_samples

@@ -1,0 +1,38 @@
+"""Every error the ecg package raises.
+
+EcgError
+    RecordError            a recording cannot be read, or contradicts itself
+        LeadError          a lead that was asked for is not there
+    RateError              a sampling frequency that the engine does not accept
+    ChunkError             a chunk of samples that contradicts itself or its stream
+    StateError             exported state that cannot be restored here
+    CheckpointError        weights that are absent, damaged or made for another model
+"""
+
+
+class EcgError(Exception):
+    """Base of all errors raised by the ecg package."""
+
+
+class RecordError(EcgError):
+    """A recording cannot be read, or its parts contradict each other."""
+
+
+class LeadError(RecordError):
+    """A lead that was asked for is not in the recording."""
+
+
+class RateError(EcgError):
+    """A sampling frequency outside what the engine accepts."""
+
+
+class ChunkError(EcgError):
+    """A chunk of samples contradicts itself or the stream it belongs to."""
+
+
+class StateError(EcgError):
+    """Exported state cannot be restored: wrong layout, version or patient."""
+
+
+class CheckpointError(EcgError):
+    """Model weights are absent, damaged, or belong to another architecture."""

@@ -1,0 +1,182 @@
+"""What the monitor says about a patient: beats, rhythm windows, statuses, gaps.
+
+Every finding has a ``decided_sample``: the earliest sample of the stream at
+which it could be said, whatever the chunks. Findings of a patient are in the
+order of it, so it is the position that consumers keep as their watermark.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+BEAT_CLASSES = ("N", "S", "V", "F", "Q")
+"""ANSI/AAMI EC57 beat classes, in the order of every probability vector."""
+
+RHYTHMS = ("organised", "vf", "asystole")
+"""Classes of a rhythm window, in the order of its probability vector."""
+
+BeatClass = Literal["N", "S", "V", "F", "Q"]
+Rhythm = Literal["organised", "vf", "asystole"]
+Unfit = Literal["missing", "lead_off", "flat", "clipped", "noisy"]
+"""Why a lead cannot be judged; of several the first in this order is said."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beat:
+    """One beat and its class.
+
+    Parameters
+    ----------
+    sample : int
+        Sample number of the R peak.
+    decided_sample : int
+        Earliest sample at which the class could be said; at most 2.0 s later.
+    beat_class : {"N", "S", "V", "F", "Q"} or None
+        None where the beat was seen but cannot be judged; ``reason`` says why.
+    reason : str or None
+        ``"unfit: noisy"``, ``"warm-up"``, ``"no model"``, ...; None when judged.
+    probabilities : tuple of float or None
+        Calibrated, in the order of ``BEAT_CLASSES``.
+    score : float or None
+        The anomaly score, 1 - P(N).
+    rr_s : float or None
+        RR interval that ends at this beat, in s; None for the first beat and
+        after a gap.
+    lead : str
+        The lead that places the R peak.
+    model : str or None
+        Version of the model that judged.
+    """
+
+    sample: int
+    decided_sample: int
+    beat_class: BeatClass | None
+    reason: str | None = None
+    probabilities: tuple[float, ...] | None = None
+    score: float | None = None
+    rr_s: float | None = None
+    lead: str
+    model: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RhythmWindow:
+    """The rhythm of a fixed run of samples, ``first_sample`` up to ``end_sample`` (excluded)."""
+
+    first_sample: int
+    end_sample: int
+    decided_sample: int
+    rhythm: Rhythm | None
+    reason: str | None = None
+    probability: float | None = None
+    score: float | None = None
+    model: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeadQuality:
+    """Whether one lead is fit to be judged."""
+
+    lead: str
+    fit: bool
+    reason: Unfit | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """Once every whole second of stream: what is known, and what is not.
+
+    Parameters
+    ----------
+    sample : int
+        The whole second: a multiple of fs, rounded up to a sample.
+    decided_sample : int
+        Earliest sample at which this could be said.
+    last_r : int or None
+        R peak of the last beat detected so far, also one not yet judged.
+    heart_rate_bpm : float or None
+        Mean over the last RR intervals, in 1/min; None while unknown.
+    fit : bool
+        True if at least one judged lead can be judged.
+    reason : {"missing", "lead_off", "flat", "clipped", "noisy"} or None
+        Why not.
+    warm_up : bool
+        True in the first 30 s of valid ECG of a stream or after a long gap.
+    model : str or None
+        Version of the model, None when no model is loaded.
+    leads : tuple of LeadQuality
+        Every judged lead, the primary one first.
+    """
+
+    sample: int
+    decided_sample: int
+    last_r: int | None
+    heart_rate_bpm: float | None
+    fit: bool
+    reason: Unfit | None
+    warm_up: bool
+    model: str | None
+    leads: tuple[LeadQuality, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """Samples that never came: ``first_sample`` up to ``end_sample`` (excluded)."""
+
+    first_sample: int
+    end_sample: int
+    decided_sample: int
+    reset: bool
+    """True when the gap was so long that the signal state started anew."""
+
+
+Finding = Beat | RhythmWindow | Status | Gap
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """Wall-clock anchor of some consecutive samples, in ns UTC."""
+
+    first_sample: int
+    n_samples: int
+    source_ns: int
+    sent_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """All findings of one patient in one tick.
+
+    They cover the positions after ``after_sample`` up to ``through_sample``:
+    each finding's ``decided_sample`` lies in that range. ``spans`` gives the
+    wall-clock times of the samples that the tick brought.
+    """
+
+    patient: str
+    stream: str
+    fs: float
+    after_sample: int
+    through_sample: int
+    spans: tuple[Span, ...] = ()
+    beats: tuple[Beat, ...] = ()
+    windows: tuple[RhythmWindow, ...] = ()
+    statuses: tuple[Status, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+
+    def in_order(self) -> Iterator[Finding]:
+        """Yield the findings by decided sample; of equals gaps, beats, windows, statuses."""
+        found: list[Finding] = [*self.gaps, *self.beats, *self.windows, *self.statuses]
+        yield from sorted(found, key=lambda finding: finding.decided_sample)
+
+    def time_ns(self, sample: int) -> int:
+        """Return when ``sample`` was taken, in ns UTC, from the nearest span.
+
+        Raises
+        ------
+        ValueError
+            If there are no spans.
+        """
+        if not self.spans:
+            raise ValueError("findings without spans have no wall-clock time")
+        span = next((s for s in reversed(self.spans) if s.first_sample <= sample), self.spans[0])
+        return span.source_ns + round((sample - span.first_sample) / self.fs * 1e9)

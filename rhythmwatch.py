@@ -1,0 +1,1 @@
+"""The front door: one command, ``rhythmwatch``, whose subcommands import their package when called."""

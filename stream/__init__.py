@@ -1,0 +1,1 @@
+"""The online roles around the domain: Kafka topics, replay, score, alarm, notify."""

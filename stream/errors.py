@@ -1,0 +1,41 @@
+"""Every error the stream package raises.
+
+StreamError
+    SettingsError              a setting is unknown or cannot be used
+    DecodeError                message bytes are not a known message; never retriable
+    BrokerError                the broker is away or refused; retriable
+    DeliveryError              a webhook did not take the alert; retriable
+        DeliveryRefusedError   the endpoint answered for good that it will not; never retriable
+"""
+
+
+class StreamError(Exception):
+    """Base of all errors raised by the stream package."""
+
+    retriable = False
+
+
+class SettingsError(StreamError):
+    """A setting is unknown or has a value that cannot be used."""
+
+
+class DecodeError(StreamError):
+    """Bytes that are not a known message."""
+
+
+class BrokerError(StreamError):
+    """The broker is not there, or refused what was asked."""
+
+    retriable = True
+
+
+class DeliveryError(StreamError):
+    """A webhook did not take the alert this time."""
+
+    retriable = True
+
+
+class DeliveryRefusedError(DeliveryError):
+    """A webhook answered that it will never take the alert."""
+
+    retriable = False

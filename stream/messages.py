@@ -1,0 +1,259 @@
+"""Every message on the wire: its type, encoder and decoder.
+
+Waveforms are MessagePack, everything else is JSON. The key of every message is
+the patient. Types carry their checks: bytes that decode are well formed.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, TypeVar
+
+import msgspec
+import numpy as np
+from msgspec import Meta
+from numpy.typing import NDArray
+
+from ecg.alarm import Action, AlarmEvent, Limits
+from ecg.finding import Beat, Findings, Gap, RhythmWindow, Span, Status
+from stream.errors import DecodeError
+
+VERSION = 1
+NOT_A_DEVICE = "Not a medical device; not for clinical use."
+
+Id = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$")]
+"""A patient or stream id: letters, digits, ``. _ : -``, at most 64."""
+Position = Annotated[int, Meta(ge=0)]
+Nanoseconds = Annotated[int, Meta(ge=0)]
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """What every message starts with."""
+
+    version: Literal[1] = 1
+    patient: Id
+
+
+class Signal(msgspec.Struct, frozen=True, kw_only=True):
+    """One column of a waveform: ``(adc - baseline) / gain`` is its value in ``unit``."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=64)]
+    kind: Literal["ecg", "ppg", "abp", "resp"]
+    unit: Annotated[str, Meta(max_length=16)]
+    gain: Annotated[float, Meta(gt=0)]
+    baseline: Annotated[int, Meta(ge=-(2**31), lt=2**31)]
+
+
+class Waveform(Message, frozen=True, kw_only=True):
+    """Consecutive samples of one patient: little-endian int16, row by row.
+
+    The int16 minimum says that a sample is missing.
+    """
+
+    stream: Id
+    first_sample: Position
+    fs: Annotated[float, Meta(gt=0)]
+    source_ns: Nanoseconds
+    sent_ns: Nanoseconds
+    discontinuity: bool = False
+    signals: Annotated[tuple[Signal, ...], Meta(min_length=1, max_length=16)]
+    samples: bytes
+
+    def __post_init__(self) -> None:
+        """Check that the bytes are whole rows."""
+        row = 2 * len(self.signals)
+        if len(self.samples) % row:
+            raise ValueError(f"samples must be whole rows of {row} bytes, got {len(self.samples)}")
+
+    def array(self) -> NDArray[np.int16]:
+        """Return the samples, shape (n_samples, n_signals), without a copy."""
+        return np.frombuffer(self.samples, dtype="<i2").reshape(-1, len(self.signals))
+
+
+class FindingsMessage(Message, frozen=True, kw_only=True):
+    """All findings of a patient in one tick, for positions after ``after_sample``."""
+
+    epoch: Annotated[int, Meta(ge=0)]
+    """Grows with each takeover of the partition; readers drop what is older than they have seen."""
+    stream: Id
+    fs: Annotated[float, Meta(gt=0)]
+    after_sample: Annotated[int, Meta(ge=-1)]
+    through_sample: Position
+    spans: tuple[Span, ...] = ()
+    beats: tuple[Beat, ...] = ()
+    windows: tuple[RhythmWindow, ...] = ()
+    statuses: tuple[Status, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+
+    @classmethod
+    def of(cls, findings: Findings, *, epoch: int) -> "FindingsMessage":
+        """Wrap the monitor's findings for the wire."""
+        return cls(
+            epoch=epoch,
+            patient=findings.patient,
+            stream=findings.stream,
+            fs=findings.fs,
+            after_sample=findings.after_sample,
+            through_sample=findings.through_sample,
+            spans=findings.spans,
+            beats=findings.beats,
+            windows=findings.windows,
+            statuses=findings.statuses,
+            gaps=findings.gaps,
+        )
+
+    def findings(self) -> Findings:
+        """Return what the monitor said."""
+        return Findings(
+            patient=self.patient,
+            stream=self.stream,
+            fs=self.fs,
+            after_sample=self.after_sample,
+            through_sample=self.through_sample,
+            spans=self.spans,
+            beats=self.beats,
+            windows=self.windows,
+            statuses=self.statuses,
+            gaps=self.gaps,
+        )
+
+
+class AlarmMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """One alarm transition as a structured CloudEvent; also the webhook's body, byte for byte."""
+
+    specversion: Literal["1.0"] = "1.0"
+    id: str
+    source: str = "/rhythmwatch/alarm"
+    type: str
+    subject: Id
+    time: str
+    datacontenttype: Literal["application/json"] = "application/json"
+    dataschema: str = "urn:rhythmwatch:schema:alarm-event:1"
+    epoch: Annotated[int, Meta(ge=0)]
+    notice: str = NOT_A_DEVICE
+    data: AlarmEvent
+
+
+class ActionMessage(Message, frozen=True, kw_only=True):
+    """What somebody at a screen asks for."""
+
+    action: Action
+
+
+class PatientMessage(Message, frozen=True, kw_only=True):
+    """The registry's entry of a patient."""
+
+    bed: Annotated[str, Meta(max_length=64)] = ""
+    unit: Annotated[str, Meta(max_length=64)] = ""
+    label: Annotated[str, Meta(max_length=200)] = ""
+    """What a screen says of where the ECG comes from, e.g. ``SIMULATED``."""
+    adult: bool = True
+    paced: bool = False
+    standby: bool = False
+    discharged: bool = False
+    limits: Limits = Limits()
+
+
+class TrendMessage(Message, frozen=True, kw_only=True):
+    """One minute of a patient, from ``first_sample`` up to ``end_sample`` (excluded)."""
+
+    epoch: Annotated[int, Meta(ge=0)]
+    stream: Id
+    first_sample: Position
+    end_sample: Position
+    start_ns: Nanoseconds
+    heart_rate_mean: float | None
+    heart_rate_min: float | None
+    heart_rate_max: float | None
+    beats: dict[str, int]
+    unfit_s: float
+
+
+class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
+    """A message or delivery given up, with where it stands and why."""
+
+    topic: str
+    partition: int
+    offset: int
+    reason: str
+    detail: str
+    at_ns: Nanoseconds
+    key: str | None = None
+    value: bytes = b""
+    """The message's first bytes, base64 in JSON."""
+
+
+_pack = msgspec.msgpack.Encoder()
+_json = msgspec.json.Encoder()
+_waveform = msgspec.msgpack.Decoder(Waveform)
+_decoders: dict[type, msgspec.json.Decoder[Any]] = {
+    kind: msgspec.json.Decoder(kind)
+    for kind in (
+        FindingsMessage,
+        AlarmMessage,
+        ActionMessage,
+        PatientMessage,
+        TrendMessage,
+        DeadLetter,
+    )
+}
+
+
+def encode_waveform(message: Waveform) -> bytes:
+    """Return the MessagePack bytes of a waveform."""
+    return _pack.encode(message)
+
+
+def decode_waveform(value: bytes) -> Waveform:
+    """Return the waveform in ``value``.
+
+    Raises
+    ------
+    DecodeError
+        If the bytes are not a waveform of this version.
+    """
+    try:
+        return _waveform.decode(value)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise DecodeError(f"not a waveform message of version {VERSION}: {error}") from error
+
+
+def encode(message: msgspec.Struct) -> bytes:
+    """Return the JSON bytes of any message but a waveform."""
+    return _json.encode(message)
+
+
+def decode(value: bytes, kind: type[T]) -> T:
+    """Return the JSON message of type ``kind`` in ``value``.
+
+    Raises
+    ------
+    DecodeError
+        If the bytes are not such a message.
+    """
+    try:
+        decoded: T = _decoders[kind].decode(value)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise DecodeError(f"not a {kind.__name__}: {error}") from error
+    return decoded
+
+
+def headers_of(message: Waveform) -> list[tuple[str, bytes]]:
+    """Return the Kafka headers by which a reader skips a waveform without decoding it."""
+    return [
+        ("patient", message.patient.encode()),
+        ("stream", message.stream.encode()),
+        ("first_sample", str(message.first_sample).encode()),
+    ]
+
+
+def pack_samples(samples: NDArray[np.int16], signals: Sequence[Signal]) -> bytes:
+    """Return samples of shape (n_samples, n_signals) as the bytes of a waveform.
+
+    Raises
+    ------
+    ValueError
+        If the columns are not as many as the signals.
+    """
+    if samples.ndim != 2 or samples.shape[1] != len(signals):
+        raise ValueError(f"{len(signals)} signals, but samples of shape {samples.shape}")
+    return np.ascontiguousarray(samples, dtype="<i2").tobytes()
