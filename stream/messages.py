@@ -168,6 +168,18 @@ class TrendMessage(Message, frozen=True, kw_only=True):
     unfit_s: float
 
 
+class RoleMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """A sign of life of a role, once a second to every partition that it works on.
+
+    Its key is the role's name; the partition is set by the sender.
+    """
+
+    version: Literal[1] = 1
+    role: Literal["score", "alarm", "notify"]
+    epoch: Annotated[int, Meta(ge=0)]
+    at_ns: Nanoseconds
+
+
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     """A message or delivery given up, with where it stands and why."""
 
@@ -193,6 +205,7 @@ _decoders: dict[type, msgspec.json.Decoder[Any]] = {
         ActionMessage,
         PatientMessage,
         TrendMessage,
+        RoleMessage,
         DeadLetter,
     )
 }

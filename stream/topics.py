@@ -36,6 +36,9 @@ TRENDS = Topic(name="ecg.trends", retention_ms=7 * _DAY_MS)
 PATIENTS = Topic(name="ecg.patients", compacted=True)
 SCORE_STATE = Topic(name="ecg.score-state", compacted=True)
 ALARM_STATE = Topic(name="ecg.alarm-state", compacted=True)
+ROLES = Topic(name="ecg.roles", retention_ms=_HOUR_MS)
+"""A sign of life, once a second, of each role on each partition it works on, written to that
+partition: how screens know within seconds that nobody watches a patient's alarms."""
 DEAD_LETTERS = Topic(name="ecg.dead-letters", retention_ms=30 * _DAY_MS)
 
 TOPICS = (
@@ -47,5 +50,6 @@ TOPICS = (
     PATIENTS,
     SCORE_STATE,
     ALARM_STATE,
+    ROLES,
     DEAD_LETTERS,
 )
