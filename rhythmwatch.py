@@ -1,1 +1,1 @@
-"""The front door: one command, ``rhythmwatch``, whose subcommands import their package when called."""
+"""The front door: one command, ``rhythmwatch``; each subcommand imports its package when called."""
