@@ -1,0 +1,62 @@
+# Everything happens in .venv; `make help` says what there is.
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= python3.11
+UV = $(shell command -v uv || echo $(BIN)/uv)
+LOCK := requirements.lock
+
+# The CPU build of torch needs none of the CUDA libraries that the lock names beside the CUDA build.
+ifeq ($(UV_TORCH_BACKEND),cpu)
+  WANTED = grep -vE '^(cuda-|nvidia-|triton)' $(LOCK)
+else
+  WANTED = cat $(LOCK)
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo check browser test test-all train bench lock clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+
+install: $(VENV)/installed ## install everything into .venv (torch alone is about 3 GB; README: a smaller build)
+
+$(VENV)/installed: $(LOCK) pyproject.toml
+	@test -x $(BIN)/python || { command -v uv >/dev/null && uv venv --python 3.11 $(VENV); } \
+	  || $(PYTHON) -m venv $(VENV)
+	@command -v uv >/dev/null || $(BIN)/python -m pip install --quiet uv
+	$(WANTED) >$(VENV)/wanted.txt
+	VIRTUAL_ENV=$(VENV) $(UV) pip install -r $(VENV)/wanted.txt
+	VIRTUAL_ENV=$(VENV) $(UV) pip install --no-deps -e .
+	@touch $@
+
+demo: install ## the whole path on this machine, with the dashboard on localhost:8501
+	$(BIN)/rhythmwatch demo
+
+check: install ## ruff, mypy --strict, import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+browser: install ## a Chromium for the browser tests: the system's, Debian's package, or Playwright's own
+	@PATH=$(BIN):$$PATH tests/browser/setup.sh
+
+test: check browser ## every check and test but the slow ones
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: check browser ## also the tests that take minutes
+	$(BIN)/python -m pytest
+
+train: install ## fit the model on MIT-BIH DS1 (RHYTHMWATCH_DATA says where), under 20 minutes on two cores
+	$(BIN)/rhythmwatch train
+
+bench: install ## measure this machine: tables and JSON
+	$(BIN)/python -m benchmarks
+
+lock: ## resolve the exact versions anew, for every platform
+	uv pip compile pyproject.toml --extra dev --python-version 3.11 --universal \
+	  --no-header --no-annotate --upgrade -o $(LOCK)
+
+clean: ## remove .venv and everything that was made
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
