@@ -234,7 +234,7 @@ def load(file: Path | None = None) -> Settings:
         ) from error
     except ValidationError as error:
         problems = error.errors()
-        inner = {problem["loc"][:-1] for problem in problems}  # what made a list too short
+        inner = {p["loc"][:-1] for p in problems if p["loc"]} - {()}  # a list is short for these
         complaints += [_complaint(p, path) for p in problems if p["loc"] not in inner]
         raise SettingsError(_message(complaints)) from error
     if complaints:
