@@ -4,6 +4,7 @@ StreamError
     SettingsError              a setting is unknown or cannot be used
     DecodeError                message bytes are not a known message; never retriable
     BrokerError                the broker is away or refused; retriable
+        FencedError            this member's partitions belong to another one now
     DeliveryError              a webhook did not take the alert; retriable
         DeliveryRefusedError   the endpoint answered for good that it will not; never retriable
 """
@@ -27,6 +28,10 @@ class BrokerError(StreamError):
     """The broker is not there, or refused what was asked."""
 
     retriable = True
+
+
+class FencedError(BrokerError):
+    """The group has moved on: what was ours may be somebody else's, so write nothing more."""
 
 
 class DeliveryError(StreamError):

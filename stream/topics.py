@@ -27,6 +27,20 @@ class Topic:
     compacted: bool = False
     retention_ms: int = -1
 
+    def configs(self) -> dict[str, str]:
+        """Return the broker's settings of the topic."""
+        if not self.compacted:
+            return {"cleanup.policy": "delete", "retention.ms": str(self.retention_ms)}
+        return {
+            "cleanup.policy": "compact",
+            # Only closed segments are compacted, and who restores reads all the rest; but for
+            # some minutes every message stays, so that a late one of a fenced writer stands
+            # behind the takeover that outdated it (docs/concepts/delivery.md).
+            "segment.bytes": str(64 * 1024 * 1024),
+            "segment.ms": str(_HOUR_MS // 6),
+            "min.compaction.lag.ms": str(_HOUR_MS // 6),
+        }
+
 
 WAVEFORMS = Topic(name="ecg.waveforms", retention_ms=_DAY_MS)
 FINDINGS = Topic(name="ecg.findings", retention_ms=7 * _DAY_MS)
