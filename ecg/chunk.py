@@ -5,10 +5,33 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ecg.errors import ChunkError
+from ecg.errors import ChunkError, RateError
 
 MISSING = np.int16(np.iinfo(np.int16).min)
 """The int16 value that says "no sample here"; it is never a voltage."""
+
+MIN_FS = 100.0
+MAX_FS = 1000.0
+"""Sampling frequencies that are accepted, in Hz. Below 100 Hz a QRS has too few
+samples to be placed and classed; above 1000 Hz there is nothing more to learn."""
+
+
+def check_fs(fs: float) -> float:
+    """Return ``fs`` if the engine accepts it.
+
+    Raises
+    ------
+    RateError
+        If it is outside ``MIN_FS`` to ``MAX_FS``, or not a number.
+
+    Examples
+    --------
+    >>> check_fs(360)
+    360.0
+    """
+    if not MIN_FS <= fs <= MAX_FS:
+        raise RateError(f"fs must be {MIN_FS:g} to {MAX_FS:g} Hz, got {fs:g} Hz; resample it first")
+    return float(fs)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
