@@ -5,6 +5,8 @@ EcgError
         LeadError          a lead that was asked for is not there
     RateError              a sampling frequency that the engine does not accept
     ChunkError             a chunk of samples that contradicts itself or its stream
+    FindingsError          findings that contradict what was folded before them
+    ActionError            an action that cannot be applied to this patient
     StateError             exported state that cannot be restored here
     CheckpointError        weights that are absent, damaged or made for another model
 """
@@ -28,6 +30,14 @@ class RateError(EcgError):
 
 class ChunkError(EcgError):
     """A chunk of samples contradicts itself or the stream it belongs to."""
+
+
+class FindingsError(EcgError):
+    """Findings contradict what was folded before them, or say too little."""
+
+
+class ActionError(EcgError):
+    """An action cannot be applied to this patient as it asks."""
 
 
 class StateError(EcgError):
