@@ -690,7 +690,7 @@ class Consumer(_Client):
             )
         self._watch()
         revoked, assigned = self._changes()
-        messages = []
+        messages: list[Incoming] = []
         for tp, batch in batches.items():
             place = self._place(tp)
             if place[1] not in self._started:
@@ -909,7 +909,7 @@ class Reader(_Client):
             batches = self._consumer.poll(
                 timeout_ms=max(1, round(timeout_s * 1000)), max_records=max_messages
             )
-        messages = []
+        messages: list[Incoming] = []
         for tp, batch in batches.items():
             messages.extend(self._incoming(message) for message in batch)
             self._next[self._place(tp)] = batch[-1].offset + 1
