@@ -5,13 +5,6 @@ PYTHON ?= python3.11
 UV = $(shell command -v uv || echo $(BIN)/uv)
 LOCK := requirements.lock
 
-# The CPU build of torch needs none of the CUDA libraries that the lock names beside the CUDA build.
-ifeq ($(UV_TORCH_BACKEND),cpu)
-  WANTED = grep -vE '^(cuda-|nvidia-|triton)' $(LOCK)
-else
-  WANTED = cat $(LOCK)
-endif
-
 .DEFAULT_GOAL := help
 .PHONY: help install demo check browser test test-all train bench lock clean
 
@@ -24,9 +17,7 @@ $(VENV)/installed: $(LOCK) pyproject.toml
 	@test -x $(BIN)/python || { command -v uv >/dev/null && uv venv --python 3.11 $(VENV); } \
 	  || $(PYTHON) -m venv $(VENV)
 	@command -v uv >/dev/null || $(BIN)/python -m pip install --quiet uv
-	$(WANTED) >$(VENV)/wanted.txt
-	VIRTUAL_ENV=$(VENV) $(UV) pip install -r $(VENV)/wanted.txt
-	VIRTUAL_ENV=$(VENV) $(UV) pip install --no-deps -e .
+	VIRTUAL_ENV=$(VENV) $(UV) pip install --constraint $(LOCK) --editable '.[dev]'
 	@touch $@
 
 demo: install ## the whole path on this machine, with the dashboard on localhost:8501

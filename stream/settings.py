@@ -113,6 +113,11 @@ class Settings(BaseSettings):
         default="127.0.0.1:9092",
         description="Kafka brokers as host:port, several separated by commas",
     )
+    prefix: str = Field(
+        default="",
+        pattern=r"^[A-Za-z0-9._-]{0,64}$",
+        description="up to 64 letters, digits, '.', '_' and '-' before every topic and group name",
+    )
     partitions: int = Field(
         default=8, ge=1, le=1024, description="partitions of every topic, 1 to 1024"
     )
