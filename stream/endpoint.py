@@ -1,0 +1,106 @@
+"""A webhook receiver: where it is and what it gets."""
+
+import base64
+import binascii
+import ipaddress
+import secrets as random_secrets
+from dataclasses import dataclass
+
+import httpx
+
+from ecg.alarm import Priority
+from stream.errors import SettingsError
+from stream.guard import refusal
+
+SECRET_PREFIX = "whsec_"  # noqa: S105 - the prefix that Standard Webhooks gives every secret
+_RANK: dict[Priority, int] = {"low": 0, "medium": 1, "high": 2}
+
+
+def new_secret() -> str:
+    """Return a new signing secret of 32 random bytes."""
+    return SECRET_PREFIX + base64.b64encode(random_secrets.token_bytes(32)).decode()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """One webhook receiver.
+
+    Parameters
+    ----------
+    name : str
+        Small letters, digits and hyphens; it names the consumer group, and so
+        what has been delivered. Another name starts anew.
+    url : str
+        Where to post to, http or https.
+    secrets : tuple of str
+        ``whsec_`` secrets; every one signs, so that a receiver can change from
+        one to the next.
+    min_priority : {"high", "medium", "low"}
+        The lowest priority that it gets.
+    fallback : str or None
+        Name of the endpoint that gets a high-priority alarm that this one has
+        not taken after 15 s.
+    allow_private : bool
+        Post to loopback and private addresses too.
+
+    Raises
+    ------
+    SettingsError
+        If the address or a secret cannot be used; secrets are never shown.
+    """
+
+    name: str
+    url: str
+    secrets: tuple[str, ...]
+    min_priority: Priority = "low"
+    fallback: str | None = None
+    allow_private: bool = False
+
+    def __post_init__(self) -> None:
+        """Check address and secrets before the first alarm needs them."""
+        parts = _parsed(self.url)
+        if parts is None:
+            raise SettingsError(
+                f"endpoint {self.name} needs an http:// or https:// address, got {self.url!r}"
+            )
+        if parts.userinfo:
+            raise SettingsError(
+                f"the address of endpoint {self.name} holds a user or password; leave it out, "
+                "the receiver knows us by the signature"
+            )
+        try:
+            address = ipaddress.ip_address(parts.host)
+        except ValueError:
+            pass  # a name; its addresses are checked at every connect
+        else:
+            why = refusal(address, allow_private=self.allow_private)
+            if why is not None:
+                raise SettingsError(f"endpoint {self.name} cannot be at {address}: {why}")
+        if not self.secrets:
+            raise SettingsError(f"endpoint {self.name} needs at least one signing secret")
+        for secret in self.secrets:
+            _check(secret, self.name)
+
+    def wants(self, priority: Priority) -> bool:
+        """Tell whether alarms of this priority go there."""
+        return _RANK[priority] >= _RANK[self.min_priority]
+
+
+def _parsed(url: str) -> httpx.URL | None:
+    try:
+        parts = httpx.URL(url)
+    except httpx.InvalidURL:
+        return None
+    return parts if parts.scheme in ("http", "https") and parts.host else None
+
+
+def _check(secret: str, name: str) -> None:
+    try:
+        length = len(base64.b64decode(secret.removeprefix(SECRET_PREFIX), validate=True))
+    except (binascii.Error, ValueError):
+        length = 0
+    if not secret.startswith(SECRET_PREFIX) or not 24 <= length <= 64:
+        raise SettingsError(
+            f"a secret of endpoint {name} is not {SECRET_PREFIX} followed by the base64 of 24 to "
+            "64 bytes"
+        )

