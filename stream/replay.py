@@ -160,7 +160,7 @@ def register(cluster: Cluster, sources: Sequence[Source]) -> list[str]:
             try:
                 known[message.key] = decode(message.value, PatientMessage)
             except DecodeError as error:
-                logger.warning("record=%s %s", message, error)
+                logger.warning("%s", error, extra={"record": str(message)})
     written = []
     with Producer(cluster) as producer:
         for source in sources:

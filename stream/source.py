@@ -15,7 +15,7 @@ MAX_CHUNK_MS = 1000
 DEFAULT_CHUNK_MS = 250
 """What a waveform message holds: accepted range and default, in ms of signal."""
 
-_ID = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$")
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +49,7 @@ class Source:
 
     def __post_init__(self) -> None:
         """Check what a reader of the messages would refuse."""
-        if not _ID.match(self.patient):
+        if not _ID.fullmatch(self.patient):
             raise SettingsError(
                 "a patient id is 1 to 64 letters, digits, '.', '_', ':' or '-', starting with a "
                 f"letter or digit; got {self.patient!r}"
