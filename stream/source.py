@@ -1,14 +1,20 @@
 """Where replayed ECG comes from, and how it is cut into messages."""
 
+import logging
 import re
 from dataclasses import dataclass
 from math import ceil, floor
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ecg.errors import EcgError, RecordError
+from ecg.record import Record, read_record, record_names
 from stream.errors import SettingsError
 from stream.messages import Signal
+
+logger = logging.getLogger(__name__)
 
 MIN_CHUNK_MS = 50
 MAX_CHUNK_MS = 1000
@@ -16,6 +22,7 @@ DEFAULT_CHUNK_MS = 250
 """What a waveform message holds: accepted range and default, in ms of signal."""
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
+_NOT_ID = re.compile(r"[^A-Za-z0-9._:-]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +115,93 @@ def demo_source(patient: str = "mitdb-208") -> Source:
         fs=float(fs),
         signals=(Signal(name="MLII", kind="ecg", unit="mV", gain=gain, baseline=0),),
         samples=samples[:, np.newaxis],
+    )
+
+
+def record_source(record: Record, *, patient: str, label: str) -> Source:
+    """Return a record as a source: its ECG leads, and its other signals of the same rate.
+
+    Raises
+    ------
+    SettingsError
+        If the patient id cannot be used, or the record is too short.
+    """
+    signals = [
+        Signal(name=lead, kind="ecg", unit="mV", gain=gain, baseline=baseline)
+        for lead, gain, baseline in zip(record.leads, record.gain, record.baseline, strict=True)
+    ]
+    columns = [record.samples]
+    for other in record.others:
+        if other.fs == record.fs and len(other.samples) == record.n_samples:
+            signals.append(
+                Signal(
+                    name=other.name,
+                    kind=other.kind,
+                    unit=other.unit,
+                    gain=other.gain,
+                    baseline=other.baseline,
+                )
+            )
+            columns.append(other.samples[:, np.newaxis])
+        else:
+            logger.warning(
+                "record %s: %s is not at %g Hz like the leads and is not sent",
+                record.name,
+                other.name,
+                record.fs,
+            )
+    return Source(
+        patient=patient,
+        label=label,
+        fs=record.fs,
+        signals=tuple(signals),
+        samples=np.column_stack(columns),
+    )
+
+
+def read_sources(path: Path, *, patient: str | None = None) -> list[Source]:
+    """Return the WFDB record at ``path``, or all records of that directory, as sources.
+
+    A patient is named after database and record: ``mitdb/208`` is
+    ``mitdb-208``. A record of a directory that cannot be read is left out and
+    logged; it does not keep the others back.
+
+    Parameters
+    ----------
+    path : Path
+        A record, with or without ``.hea``, or a directory of records.
+    patient : str, optional
+        Patient id for a single record.
+
+    Raises
+    ------
+    RecordError
+        If a single record cannot be read, or none of the directory.
+    SettingsError
+        If ``patient`` is given for a directory, or cannot be an id.
+    """
+    if not path.is_dir():
+        return [_read_source(path, patient=patient)]
+    if patient is not None:
+        raise SettingsError(f"a patient id names one record, but {path} is a directory")
+    sources = []
+    names = record_names(path)
+    for name in names:
+        try:
+            sources.append(_read_source(path / name, patient=None))
+        except (EcgError, SettingsError) as error:
+            logger.error("record left out: %s", error)
+    if not sources:
+        raise RecordError(f"none of the {len(names)} records in {path} can be replayed")
+    return sources
+
+
+def _read_source(path: Path, *, patient: str | None) -> Source:
+    record = read_record(path)
+    database = path.resolve().parent.name
+    derived = _NOT_ID.sub("-", f"{database}-{record.name}").lstrip("-._:")[-64:].lstrip("-._:")
+    return record_source(
+        record, patient=patient or derived, label=f"{database} {record.name}, recording"
     )
 
 

@@ -3,11 +3,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import wfdb
 from numpy.typing import NDArray
 
+from ecg.errors import RecordError
+from ecg.record import OtherSignal, Record
 from stream.errors import SettingsError
 from stream.messages import Signal
-from stream.source import Feed, Piece, Source, chunk_samples, demo_source
+from stream.source import (
+    Feed,
+    Piece,
+    Source,
+    chunk_samples,
+    demo_source,
+    read_sources,
+    record_source,
+)
 from tests import need
 
 LEAD = Signal(name="II", kind="ecg", unit="mV", gain=200.0, baseline=0)
@@ -101,3 +112,82 @@ def test_demo_source_equals_the_recording_sample_by_sample() -> None:
     mlii = np.where(first > 2047, first - 4096, first) - 1024
     at = 422_820  # 19:34.5
     np.testing.assert_array_equal(demo_source().samples[:, 0], mlii[at : at + 108_000])
+
+
+def record_with(others: tuple[OtherSignal, ...]) -> Record:
+    samples = np.arange(1000, dtype=np.int16).reshape(500, 2)
+    return Record(
+        name="r1",
+        fs=250.0,
+        leads=("II", "V1"),
+        samples=samples,
+        gain=(200.0, 100.0),
+        baseline=(1024, 0),
+        others=others,
+    )
+
+
+def test_record_is_sent_as_it_is_with_the_other_signals_of_its_rate() -> None:
+    pulse = np.arange(500, dtype=np.int16)
+    record = record_with(
+        tuple(
+            OtherSignal(
+                name=name, kind="ppg", unit="NU", fs=fs, samples=pulse, gain=10.0, baseline=3
+            )
+            for name, fs in (("PLETH", 250.0), ("SLOW", 125.0))
+        )
+    )
+    source = record_source(record, patient="p1", label="test")
+    assert [(s.name, s.kind, s.gain, s.baseline) for s in source.signals] == [
+        ("II", "ecg", 200.0, 1024),
+        ("V1", "ecg", 100.0, 0),
+        ("PLETH", "ppg", 10.0, 3),
+    ]
+    np.testing.assert_array_equal(source.samples, np.column_stack([record.samples, pulse]))
+
+
+def write_record(directory: Path, name: str) -> None:
+    directory.mkdir(exist_ok=True)
+    wfdb.wrsamp(
+        name,
+        fs=360,
+        units=["mV"],
+        sig_name=["MLII"],
+        d_signal=np.arange(720, dtype=np.int64)[:, np.newaxis],
+        fmt=["16"],
+        adc_gain=[200.0],
+        baseline=[0],
+        write_dir=str(directory),
+    )
+
+
+def test_directory_gives_a_patient_for_each_record_although_one_is_damaged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    directory = tmp_path / "mydb"
+    write_record(directory, "100")
+    write_record(directory, "101")
+    (directory / "102.hea").write_text("this is not WFDB\n")
+    sources = read_sources(directory)
+    assert [s.patient for s in sources] == ["mydb-100", "mydb-101"]
+    assert sources[0].label == "mydb 100, recording"
+    np.testing.assert_array_equal(sources[0].samples[:, 0], np.arange(720))
+    assert "102" in caplog.text
+
+
+def test_record_is_a_patient_of_the_given_name(tmp_path: Path) -> None:
+    write_record(tmp_path, "100")
+    assert [s.patient for s in read_sources(tmp_path / "100", patient="bed-1")] == ["bed-1"]
+
+
+def test_directory_is_refused_when_one_patient_is_named_for_all_its_records(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(SettingsError, match="names one record"):
+        read_sources(tmp_path, patient="bed-1")
+
+
+def test_directory_is_refused_when_no_record_of_it_can_be_read(tmp_path: Path) -> None:
+    (tmp_path / "1.hea").write_text("nothing\n")
+    with pytest.raises(RecordError, match="none of the 1 records"):
+        read_sources(tmp_path)
