@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-BEAT_CLASSES = ("N", "S", "V", "F", "Q")
+BEAT_CLASSES: tuple["BeatClass", ...] = ("N", "S", "V", "F", "Q")
 """ANSI/AAMI EC57 beat classes, in the order of every probability vector."""
 
 RHYTHMS = ("organised", "vf", "asystole")

@@ -1,13 +1,71 @@
-"""The domain path on one screen: chunks of many patients in, findings out."""
+"""The domain path on one screen: chunks of many patients in, findings out.
 
-from collections.abc import Sequence
+    chunk -> its place in the stream -> kernel (resample, filter, detect, describe)
+          -> judge (LSTM) -> findings
 
-from ecg.chunk import Chunk
+The stream, the training set, the evaluation and the benchmarks all call
+``Monitor.advance``; there is no second way.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecg import kernel
+from ecg.chunk import MISSING, Chunk
+from ecg.draft import Draft
+from ecg.errors import EcgError
+from ecg.features import CHANNELS, N_CONTEXT
+from ecg.filters import Resampler
 from ecg.finding import Findings
+from ecg.judge import Judge
+from ecg.roster import Place, Roster
+from ecg.state import WINDOW
+
+DECIDE_S = 2.0
+"""A beat is decided at most this long after its R peak, in s."""
+FORGET_GAP_S = 60.0
+"""After a gap longer than this the patient's signal state starts anew."""
+WARM_UP_GAP_S = 10.0
+"""After a gap longer than this the warm-up is repeated."""
+
+_FILL = 2000
+"""Missing samples that a gap is filled with at a time: memory never follows its length."""
+
+Observer = Callable[[Place, np.void, NDArray[np.float32], NDArray[np.float32]], None]
+"""Called with every beat before it is judged: place, beat, window, context."""
 
 
 class Monitor:
-    """Judge the ECGs of many patients, chunk by chunk."""
+    """Judge the ECGs of many patients, chunk by chunk.
+
+    Parameters
+    ----------
+    judge : Judge or None
+        The model at work; without one beats are found but not judged, and
+        every finding says so.
+    leads : sequence of str, optional
+        Leads to judge where a patient has them; by preference otherwise.
+    observer : callable, optional
+        Sees what the model sees; the training set is made of it.
+    """
+
+    def __init__(
+        self,
+        judge: Judge | None = None,
+        *,
+        leads: Sequence[str] | None = None,
+        observer: Observer | None = None,
+    ) -> None:
+        self._judge = judge
+        self._observer = observer
+        self._model = judge.version if judge else None
+        self._roster = Roster(hidden=judge.hidden if judge else 0, version=self._model, leads=leads)
+
+    def refusals(self, chunks: Sequence[Chunk]) -> dict[int, EcgError]:
+        """Say which of ``chunks`` cannot be taken, by position, and why; changes nothing."""
+        return self._roster.refusals(chunks)
 
     def advance(self, chunks: Sequence[Chunk]) -> list[Findings]:
         """Take new samples of any number of patients and say what they show.
@@ -15,17 +73,172 @@ class Monitor:
         Chunks of one patient must be in order and continue where the last one
         ended; a start beyond that is a gap, an overlap is cut, a repeat gives
         nothing. A chunk of another stream starts the patient anew.
+
+        Parameters
+        ----------
+        chunks : sequence of Chunk
+            New samples.
+
+        Returns
+        -------
+        list of Findings
+            One for each stream that has new samples.
+
+        Raises
+        ------
+        EcgError
+            The first of ``refusals``, before anything has changed.
         """
-        raise NotImplementedError
+        for error in self.refusals(chunks).values():
+            raise error
+        drafts: dict[tuple[str, str], Draft] = {}
+        waiting = list(chunks)
+        while waiting:
+            # one chunk a patient and round, so that a row of state is in a round once
+            now = {chunk.patient: chunk for chunk in reversed(waiting)}
+            taken = set(map(id, now.values()))
+            waiting = [chunk for chunk in waiting if id(chunk) not in taken]
+            self._round(list(now.values())[::-1], drafts)
+        found = (draft.findings() for draft in drafts.values())
+        return [findings for findings in found if findings is not None]
 
     def export(self, patient: str) -> bytes:
-        """Return the exact state of a patient, at most 16 kB."""
-        raise NotImplementedError
+        """Return the exact state of a patient, at most 16 kB.
+
+        Raises
+        ------
+        StateError
+            If the patient is not here.
+        """
+        return self._roster.export(patient)
 
     def restore(self, patient: str, state: bytes) -> None:
-        """Take a patient over from exported state."""
-        raise NotImplementedError
+        """Take a patient over from exported state; goes on as if never interrupted.
+
+        Raises
+        ------
+        StateError
+            If the state is damaged, of another layout, or another patient's.
+        """
+        self._roster.restore(patient, state)
 
     def discharge(self, patient: str) -> None:
-        """Forget a patient."""
-        raise NotImplementedError
+        """Forget a patient; unknown ones are no error."""
+        self._roster.discharge(patient)
+
+    def next_sample(self, patient: str) -> int | None:
+        """Return the sample number a patient waits for; None if the patient is not here."""
+        place = self._roster.get(patient)
+        return None if place is None else self._roster.next_sample(place)
+
+    def _round(self, chunks: list[Chunk], drafts: dict[tuple[str, str], Draft]) -> None:
+        """Take at most one chunk of each patient; those alike in shape in one call."""
+        alike: dict[tuple[float, int], list[tuple[Draft, NDArray[np.int16]]]] = {}
+        for chunk in chunks:
+            place = self._roster.get(chunk.patient)
+            if place is None or place.stream != chunk.stream:
+                place = self._roster.admit(chunk)
+            expected = self._roster.next_sample(place)
+            key = (chunk.patient, chunk.stream)
+            draft = drafts.get(key)
+            if draft is None:
+                draft = drafts[key] = Draft(place, after=expected - 1, model=self._model)
+            if chunk.end_sample <= expected:
+                continue  # a repeat
+            draft.add_span(chunk, expected)
+            if chunk.first_sample > expected:
+                self._gap(draft, chunk, expected)
+            if chunk.discontinuity and chunk.first_sample >= expected:
+                self._drain(draft, chunk.first_sample)
+                self._roster.splice(place, chunk.first_sample)
+            samples = chunk.samples[max(expected - chunk.first_sample, 0) :]
+            alike.setdefault((chunk.fs, samples.shape[1]), []).append((draft, samples))
+        for blocks in alike.values():
+            self._run(blocks)
+
+    def _gap(self, draft: Draft, chunk: Chunk, expected: int) -> None:
+        """Bridge samples that never came: filled with missing ones, or forgotten if too many."""
+        place = draft.place
+        n = chunk.first_sample - expected
+        forget = n > FORGET_GAP_S * chunk.fs
+        draft.add_gap(expected, chunk.first_sample, reset=forget)
+        if forget:
+            self._drain(draft, chunk.first_sample)
+            self._roster.restart(place, chunk, chunk.first_sample)
+            return
+        missing = np.full((min(n, _FILL), chunk.samples.shape[1]), MISSING, np.int16)
+        for start in range(0, n, _FILL):
+            self._run([(draft, missing[: min(_FILL, n - start)])])
+        if n > WARM_UP_GAP_S * chunk.fs:
+            self._roster.states[place.slot]["valid"] = 0
+
+    def _run(self, blocks: list[tuple[Draft, NDArray[np.int16]]]) -> None:
+        """Let the kernel and the model take samples of patients that share rate and columns."""
+        design: Resampler = blocks[0][0].place.resampler
+        slots = np.array([draft.place.slot for draft, _ in blocks], np.int64)
+        ends = np.cumsum([len(samples) for _, samples in blocks])
+        # every beat needs 0.2 s and every status 1 s; some may have waited
+        room = int(ends[-1] / design.fs * 5) + 16 * len(blocks)
+        beats = np.zeros(room, kernel.BEAT)
+        windows = np.empty((room, CHANNELS, WINDOW), np.float32)
+        contexts = np.empty((room, N_CONTEXT), np.float32)
+        seconds = np.zeros(room, kernel.SECOND)
+        n_beats, n_seconds = kernel.advance(
+            self._roster.states,
+            slots,
+            ends,
+            np.concatenate([samples for _, samples in blocks]),
+            design.fs,
+            design.step,
+            design.unit,
+            design.half,
+            decide_within(design),
+            design.taps,
+            beats,
+            windows,
+            contexts,
+            seconds,
+        )
+        by_slot = {draft.place.slot: draft for draft, _ in blocks}
+        for row in seconds[:n_seconds]:
+            by_slot[int(row["slot"])].add_second(row)
+        self._say(by_slot, beats[:n_beats], windows[:n_beats], contexts[:n_beats])
+
+    def _drain(self, draft: Draft, decided: int) -> None:
+        """Judge the beats that still wait when their signal ends, with what there is of it."""
+        place = draft.place
+        room = self._roster.states[place.slot]["pending_n"]
+        beats = np.zeros(room, kernel.BEAT)
+        windows = np.empty((room, CHANNELS, WINDOW), np.float32)
+        contexts = np.empty((room, N_CONTEXT), np.float32)
+        design = place.resampler
+        kernel.drain(
+            self._roster.states, place.slot, decided, design.step, design.unit,
+            beats, windows, contexts,
+        )  # fmt: skip
+        self._say({place.slot: draft}, beats, windows, contexts)
+
+    def _say(
+        self,
+        by_slot: dict[int, Draft],
+        beats: NDArray[np.void],
+        windows: NDArray[np.float32],
+        contexts: NDArray[np.float32],
+    ) -> None:
+        """Let the model judge beats, and note them."""
+        probabilities = None
+        if self._judge is not None and len(beats):
+            probabilities = self._judge.judge(beats["slot"], windows, contexts, self._roster.memory)
+        for k, row in enumerate(beats):
+            draft = by_slot[int(row["slot"])]
+            if self._observer is not None:
+                self._observer(draft.place, row, windows[k], contexts[k])
+            draft.add_beat(row, None if probabilities is None else probabilities[k])
+
+
+def decide_within(design: Resampler) -> int:
+    """Return after how many engine samples a beat is judged without a next one.
+
+    What the resampler waits for counts in the 2.0 s.
+    """
+    return int((DECIDE_S * design.fs - design.half - 1) * design.unit // design.step)

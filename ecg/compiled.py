@@ -1,0 +1,57 @@
+"""The one place that asks for machine code: numba, exact arithmetic, no reordering.
+
+Filters and the detector are recursions over samples. numpy can only run them
+across patients, with masks in place of branches; compiled, each reads as what
+happens to one sample of one patient, and a patient's result cannot depend on
+the company it keeps.
+"""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar, cast
+
+from numba import njit
+from numba.core import config
+
+_SETTING = "CACHE_DIR"
+"""numba's setting NUMBA_CACHE_DIR; it makes these names when it is imported."""
+
+F = TypeVar("F", bound=Callable[..., object])
+
+
+def compiled(function: F) -> F:
+    """Compile ``function`` to machine code at its first call.
+
+    Floating-point operations keep their order, so that results are the same
+    bits whatever the chunks and the company.
+    """
+    return cast(F, njit(nogil=True, error_model="numpy")(function))
+
+
+def entry_point(function: F) -> F:
+    """Compile ``function`` and keep the machine code for the next process.
+
+    numba keeps it beside the source of this one function and would not see that
+    another file of the path has changed. So it is kept under a name that
+    changes with any of them.
+    """
+    kept = getattr(config, _SETTING)
+    setattr(config, _SETTING, str(_cache_directory()))
+    try:
+        return cast(F, njit(nogil=True, error_model="numpy", cache=True)(function))
+    finally:
+        setattr(config, _SETTING, kept)
+
+
+def _cache_directory() -> Path:
+    package = Path(__file__).parent
+    digest = hashlib.sha256()
+    for source in sorted(package.glob("*.py")):
+        digest.update(source.read_bytes())
+    beside = package / "__pycache__"
+    if os.access(package, os.W_OK):
+        return beside / f"machine-code-{digest.hexdigest()[:16]}"
+    return Path(tempfile.gettempdir()) / f"rhythmwatch-machine-code-{digest.hexdigest()[:16]}"

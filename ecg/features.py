@@ -1,0 +1,164 @@
+"""A beat's window and RR context: what the model sees, in training and live.
+
+Each beat gives ``CHANNELS`` x ``WINDOW`` samples at 125 Hz, from 0.4 s before
+the R peak to 0.6 s after it: the judged leads, and the same minus the
+patient's running template of beats that came in time. Both are in units of the
+patient's usual QRS size, so that gain does not matter. ``CONTEXT`` numbers say
+how the beat came in time.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecg.compiled import compiled
+from ecg.filters import ENGINE_FS
+from ecg.quality import FIT, NOISY
+from ecg.state import N_LEADS, RING, RR_MEMORY, WINDOW
+
+BEFORE = round(0.4 * ENGINE_FS)
+AFTER = 2 * (WINDOW - 1) - BEFORE
+"""Engine samples of the window before and after R."""
+
+CHANNELS = 2 * N_LEADS
+CONTEXT = (
+    "pre RR / mean of 10",
+    "pre RR / mean of a minute",
+    "post RR / mean of a minute",
+    "post RR / pre RR",
+    "previous pre RR / mean of a minute",
+    "pre RR / 0.8 s",
+    "no RR before",
+    "no beat after in time",
+    "likeness to the template, first lead",
+    "likeness to the template, second lead",
+    "size / usual size, first lead",
+    "size / usual size, second lead",
+    "first lead can be judged",
+    "second lead can be judged",
+)
+"""The context, in order; ratios as natural logarithms."""
+N_CONTEXT = len(CONTEXT)
+
+_BOUND = 8.0
+_LONG_BEATS = 60
+
+
+@compiled
+def describe(
+    s: np.void,
+    r: int,
+    rr: float,
+    next_rr: float,
+    window: NDArray[np.float32],
+    context: NDArray[np.float32],
+) -> None:
+    """Fill ``window`` and ``context`` for the beat at engine sample ``r``, and learn from it.
+
+    Parameters
+    ----------
+    s : void
+        The patient's state; templates and running RR are updated.
+    r : int
+        Engine sample of the R peak.
+    rr, next_rr : float
+        RR intervals that end and start at ``r``, in engine samples; -1 if unknown.
+    window : ndarray, shape (CHANNELS, WINDOW)
+        Filled.
+    context : ndarray, shape (N_CONTEXT,)
+        Filled.
+    """
+    window[:] = 0.0
+    context[:] = 0.0
+    recent = _recent_rr(s)
+    long = s["rr_long"]
+    if rr > 0:
+        context[0] = _log_ratio(rr, recent)
+        context[1] = _log_ratio(rr, long)
+        context[5] = _log_ratio(rr, 0.8 * ENGINE_FS)
+        if s["judged_rr"] > 0:
+            context[4] = _log_ratio(s["judged_rr"], long)
+    else:
+        context[6] = 1.0
+    if next_rr > 0:
+        context[2] = _log_ratio(next_rr, long)
+        if rr > 0:
+            context[3] = _log_ratio(next_rr, rr)
+    else:
+        context[7] = 1.0
+    in_time = rr > 0 and 0.85 * recent < rr < 1.2 * recent
+    for lead in range(s["n_leads"]):
+        if s["unfit"][lead] != FIT and s["unfit"][lead] != NOISY:
+            continue
+        context[12 + lead] = 1.0
+        _describe_lead(s, r, lead, in_time, window, context)
+    if rr > 0:
+        # quick at first, then over about a minute; one outlier counts at most double
+        rate = 1.0 / min(max(s["rr_n"], 1), _LONG_BEATS)
+        s["rr_long"] += rate * (min(max(rr, 0.5 * long), 2.0 * long) - long)
+    s["judged_rr"] = rr
+
+
+@compiled
+def _describe_lead(
+    s: np.void,
+    r: int,
+    lead: int,
+    in_time: bool,
+    window: NDArray[np.float32],
+    context: NDArray[np.float32],
+) -> None:
+    mean = 0.0
+    for k in range(WINDOW):
+        at = r - BEFORE + 2 * k
+        value = s["trace"][at % RING, lead] if 0 <= at < s["made"] else 0.0
+        window[lead, k] = value
+        mean += value
+    mean /= WINDOW
+    low, high = np.inf, -np.inf
+    for k in range(WINDOW):
+        window[lead, k] -= mean
+        if 37 <= k <= 63:  # 0.1 s on both sides of R: the QRS
+            low = min(low, window[lead, k])
+            high = max(high, window[lead, k])
+    size = max(high - low, 0.02)
+    known = s["template_n"][lead]
+    if known == 0:
+        s["scale"][lead] = size
+    cross, own, usual = 0.0, 1e-12, 1e-12
+    for k in range(WINDOW):
+        value = window[lead, k]
+        template = s["template"][lead, k]
+        cross += value * template
+        own += value * value
+        usual += template * template
+        window[N_LEADS + lead, k] = value - template if known > 0 else 0.0
+    context[8 + lead] = cross / np.sqrt(own * usual) if known > 0 else 0.0
+    context[10 + lead] = _log_ratio(size, s["scale"][lead])
+    scale = s["scale"][lead]
+    # the first beats teach whatever they are; later ones only when they came in time
+    if known < 8 or in_time:
+        rate = 1.0 / min(known + 1, 16)
+        for k in range(WINDOW):
+            s["template"][lead, k] += rate * (window[lead, k] - s["template"][lead, k])
+        s["scale"][lead] += rate * (size - scale)
+        s["template_n"][lead] = min(known + 1, 16)
+    for channel in range(lead, CHANNELS, N_LEADS):
+        for k in range(WINDOW):
+            window[channel, k] = min(max(window[channel, k] / scale, -_BOUND), _BOUND)
+
+
+@compiled
+def _log_ratio(a: float, b: float) -> float:
+    return float(min(max(np.log(a / b), -2.0), 2.0))
+
+
+@compiled
+def _recent_rr(s: np.void) -> float:
+    """Mean of the last 10 RR intervals known, in engine samples."""
+    n = min(s["rr_n"], 10)
+    if n == 0:
+        return float(s["rr_long"])
+    total = 0.0
+    for back in range(n):
+        total += s["rr"][(s["rr_n"] - 1 - back) % RR_MEMORY]
+    return float(total / n)

@@ -1,0 +1,146 @@
+"""The neural networks, all of them, shapes on the lines.
+
+``BeatLSTM`` is what the monitor runs: an encoder looks at one beat, an LSTM
+remembers the beats before it. ``PlainLSTM`` reads raw samples and nothing else;
+it is the first row of every table of results.
+"""
+
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ecg.features import CHANNELS, N_CONTEXT
+from ecg.finding import BEAT_CLASSES
+from ecg.state import WINDOW
+
+ARTEFACT = "artefact"
+OUTPUTS = (*BEAT_CLASSES, ARTEFACT)
+"""What the network tells apart: the beat classes, and a detection that was no beat."""
+
+
+class PlainLSTM(nn.Module):
+    """An LSTM over samples whose last output is classified: the baseline.
+
+    Parameters
+    ----------
+    input_dim : int
+        Leads.
+    hidden_dim : int
+        Units of each layer.
+    layer_dim : int
+        Layers.
+    output_dim : int
+        Classes.
+    """
+
+    def __init__(self, input_dim: int, hidden_dim: int, layer_dim: int, output_dim: int) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(input_dim, hidden_dim, layer_dim, batch_first=True)
+        self.head = nn.Linear(hidden_dim, output_dim)
+
+    def forward(self, samples: Tensor) -> Tensor:
+        """Classify windows.
+
+        Parameters
+        ----------
+        samples : Tensor, shape (n_windows, n_samples, n_leads)
+
+        Returns
+        -------
+        Tensor, shape (n_windows, output_dim)
+            Logits.
+        """
+        out, _ = self.lstm(samples)  # (n_windows, n_samples, hidden)
+        logits: Tensor = self.head(out[:, -1])
+        return logits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BeatLSTMSize:
+    """How large a ``BeatLSTM`` is; kept in the card beside its weights."""
+
+    conv: tuple[int, int, int] = (16, 32, 32)
+    """Filters of the three convolutions."""
+    beat: int = 64
+    """Numbers that stand for one beat."""
+    hidden: int = 64
+    """Units of the LSTM."""
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the sizes by name."""
+        return asdict(self)
+
+
+class BeatLSTM(nn.Module):
+    """An encoder for one beat and an LSTM over the beats of a patient.
+
+    Parameters
+    ----------
+    size : BeatLSTMSize
+        Layer sizes.
+    dropout : float
+        Share of a beat's numbers that training leaves out.
+    """
+
+    def __init__(self, size: BeatLSTMSize, *, dropout: float = 0.0) -> None:
+        super().__init__()
+        a, b, c = size.conv
+        self.size = size
+        self.encoder = nn.Sequential(
+            nn.Conv1d(CHANNELS, a, 7, stride=2, padding=3),  # (n, a, 63)
+            nn.ReLU(),
+            nn.Conv1d(a, b, 5, stride=2, padding=2),  # (n, b, 32)
+            nn.ReLU(),
+            nn.Conv1d(b, c, 3, stride=2, padding=1),  # (n, c, 16)
+            nn.ReLU(),
+            nn.Flatten(),
+            nn.Dropout(dropout),
+            nn.Linear(c * -(-WINDOW // 8), size.beat),
+        )
+        self.context = nn.Linear(N_CONTEXT, size.beat)
+        self.lstm = nn.LSTM(size.beat, size.hidden, batch_first=True)
+        self.drop = nn.Dropout(dropout)
+        self.head = nn.Linear(size.hidden + size.beat, len(OUTPUTS))
+
+    def encode(self, windows: Tensor, context: Tensor) -> Tensor:
+        """Turn beats into numbers.
+
+        Parameters
+        ----------
+        windows : Tensor, shape (n, CHANNELS, WINDOW)
+        context : Tensor, shape (n, N_CONTEXT)
+
+        Returns
+        -------
+        Tensor, shape (n, beat)
+        """
+        return torch.relu(self.encoder(windows) + self.context(context))
+
+    def remember(
+        self, beats: Tensor, memory: tuple[Tensor, Tensor] | None = None
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """Judge encoded beats in the light of those before them.
+
+        Parameters
+        ----------
+        beats : Tensor, shape (n_patients, n_beats, beat)
+        memory : tuple of Tensor, each of shape (1, n_patients, hidden), optional
+            h and c after the beats before these.
+
+        Returns
+        -------
+        logits : Tensor, shape (n_patients, n_beats, len(OUTPUTS))
+        memory : tuple of Tensor
+            h and c after these beats.
+        """
+        out, memory = self.lstm(beats, memory)
+        # the beat itself also goes straight to the head: the memory is for context
+        return self.head(self.drop(torch.cat([out, beats], dim=-1))), memory
+
+    def forward(self, windows: Tensor, context: Tensor) -> Tensor:
+        """Judge sequences from an empty memory; shapes (n_patients, n_beats, ...)."""
+        n, length = windows.shape[:2]
+        beats = self.encode(windows.flatten(0, 1), context.flatten(0, 1)).view(n, length, -1)
+        logits, _ = self.remember(beats)
+        return logits

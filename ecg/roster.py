@@ -1,0 +1,248 @@
+"""Who is in the monitor: one place a patient, and the rows of state that go with it."""
+
+import json
+import struct
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecg.chunk import Chunk
+from ecg.errors import ChunkError, EcgError, StateError
+from ecg.filters import Resampler, resampler
+from ecg.kernel import blank
+from ecg.lead import LeadChoice, choose_leads
+from ecg.state import PATIENT, SIGNAL_FIELDS
+
+LAYOUT = zlib.crc32(repr(PATIENT.descr).encode())
+"""Changes with the fields of a patient's state: exported state of another layout is refused."""
+
+_HEADER = struct.Struct("<4sII")
+_MAGIC = b"RWP1"
+
+
+@dataclass(slots=True, kw_only=True)
+class Place:
+    """A patient's place: which stream, how it is read, which row of state."""
+
+    patient: str
+    stream: str
+    fs: float
+    names: tuple[str, ...]
+    choice: LeadChoice
+    slot: int
+    resampler: Resampler = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Design, or look up, the resampler of the rate."""
+        self.resampler = resampler(self.fs)
+
+
+class Roster:
+    """The places of all patients, and their state in arrays that grow by doubling.
+
+    Parameters
+    ----------
+    hidden : int
+        Units of the model's memory; 0 without a model.
+    version : str or None
+        The model's version; a memory of another model is not taken over.
+    leads : sequence of str or None
+        Leads asked for, where a patient has them.
+    """
+
+    def __init__(self, *, hidden: int, version: str | None, leads: Sequence[str] | None) -> None:
+        self.states: NDArray[np.void] = np.zeros(0, PATIENT)
+        self.memory: NDArray[np.float32] = np.zeros((0, 2, hidden), np.float32)
+        self._version = version
+        self._leads = leads
+        self._places: dict[str, Place] = {}
+        self._free: list[int] = []
+
+    def __len__(self) -> int:
+        """Return the number of patients."""
+        return len(self._places)
+
+    def get(self, patient: str) -> Place | None:
+        """Return a patient's place, None if there is none."""
+        return self._places.get(patient)
+
+    def refusals(self, chunks: Sequence[Chunk]) -> dict[int, EcgError]:
+        """Say which chunks cannot be taken, by their position in ``chunks``, and why."""
+        refused: dict[int, EcgError] = {}
+        known: dict[str, tuple[str, float, tuple[str, ...]]] = {
+            name: (p.stream, p.fs, p.names) for name, p in self._places.items()
+        }
+        for position, chunk in enumerate(chunks):
+            try:
+                stream, fs, names = known.get(chunk.patient, (None, 0.0, ()))
+                if stream == chunk.stream:
+                    _check_same(chunk, fs, names)
+                else:
+                    resampler(chunk.fs)
+                    choose_leads(chunk.leads)
+                    known[chunk.patient] = (chunk.stream, chunk.fs, chunk.leads)
+            except EcgError as error:
+                refused[position] = error
+        return refused
+
+    def admit(self, chunk: Chunk) -> Place:
+        """Give the stream of ``chunk`` a blank place at its first sample, in its patient's row."""
+        old = self._places.get(chunk.patient)
+        place = Place(
+            patient=chunk.patient,
+            stream=chunk.stream,
+            fs=chunk.fs,
+            names=chunk.leads,
+            choice=self._choose(chunk.leads),
+            slot=old.slot if old else self._new_slot(),
+        )
+        self._places[chunk.patient] = place
+        self.restart(place, chunk, chunk.first_sample)
+        return place
+
+    def restart(self, place: Place, chunk: Chunk, at: int) -> None:
+        """Set a place back to knowing nothing, its segment of signal beginning at sample ``at``."""
+        state = blank()
+        columns = place.choice.columns
+        state["n_leads"] = len(columns)
+        for lead, column in enumerate(columns):
+            state["column"][0, lead] = column
+            state["gain"][0, lead] = chunk.gain[column]
+            state["baseline"][0, lead] = chunk.baseline[column]
+        self.states[place.slot] = state[0]
+        self.memory[place.slot] = 0
+        self._begin_segment(place, at)
+
+    def splice(self, place: Place, at: int) -> None:
+        """Begin a new segment of signal at ``at``; levels, templates and memory stay."""
+        start = blank()
+        row = self.states[place.slot]
+        for name in SIGNAL_FIELDS:
+            row[name] = start[name][0]
+        row["learned"] = 0
+        row["last_r"] = -1
+        row["judged_rr"] = -1.0
+        self._begin_segment(place, at)
+
+    def next_sample(self, place: Place) -> int:
+        """Return the sample number that the place waits for."""
+        row = self.states[place.slot]
+        return int(row["origin"] + row["taken"])
+
+    def discharge(self, patient: str) -> None:
+        """Forget a patient; unknown ones are no error."""
+        place = self._places.pop(patient, None)
+        if place is not None:
+            self._free.append(place.slot)
+
+    def export(self, patient: str) -> bytes:
+        """Return a patient's whole state.
+
+        Raises
+        ------
+        StateError
+            If the patient is not here.
+        """
+        place = self._places.get(patient)
+        if place is None:
+            raise StateError(f"no patient {patient!r} to export; admitted are {len(self)} others")
+        about = json.dumps(
+            {
+                "patient": patient,
+                "stream": place.stream,
+                "fs": place.fs,
+                "names": place.names,
+                "leads": place.choice.leads,
+                "columns": place.choice.columns,
+                "why": place.choice.why,
+                "model": self._version,
+            }
+        ).encode()
+        return b"".join(
+            (
+                _HEADER.pack(_MAGIC, LAYOUT, len(about)),
+                about,
+                self.states[place.slot].tobytes(),
+                self.memory[place.slot].tobytes(),
+            )
+        )
+
+    def restore(self, patient: str, state: bytes) -> None:
+        """Take a patient over from exported state.
+
+        A memory of another model is left behind: the signal state goes on, the
+        model starts from an empty memory.
+
+        Raises
+        ------
+        StateError
+            If the state is damaged, of another layout, or another patient's.
+        """
+        if len(state) < _HEADER.size or state[:4] != _MAGIC:
+            raise StateError(f"not a patient's exported state: {len(state)} bytes, {state[:4]!r}")
+        _, layout, length = _HEADER.unpack_from(state)
+        if layout != LAYOUT:
+            raise StateError(
+                f"state of layout {layout:08x}, this version reads {LAYOUT:08x}: "
+                "start the patient anew from its waveforms"
+            )
+        try:
+            about = json.loads(state[_HEADER.size : _HEADER.size + length])
+            row = np.frombuffer(state, PATIENT, count=1, offset=_HEADER.size + length)
+            choice = LeadChoice(
+                leads=tuple(about["leads"]), columns=tuple(about["columns"]), why=about["why"]
+            )
+            names = tuple(about["names"])
+            fs, stream, owner = float(about["fs"]), str(about["stream"]), str(about["patient"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise StateError(f"damaged state of {len(state)} bytes: {error}") from error
+        if owner != patient:
+            raise StateError(f"the state is of patient {owner!r}, not of {patient!r}")
+        old = self._places.get(patient)
+        place = Place(
+            patient=patient,
+            stream=stream,
+            fs=fs,
+            names=names,
+            choice=choice,
+            slot=old.slot if old else self._new_slot(),
+        )
+        self._places[patient] = place
+        self.states[place.slot] = row[0]
+        memory = state[_HEADER.size + length + PATIENT.itemsize :]
+        self.memory[place.slot] = 0
+        if about["model"] == self._version and len(memory) == self.memory[place.slot].nbytes:
+            shape = self.memory.shape[1:]
+            self.memory[place.slot] = np.frombuffer(memory, np.float32).reshape(shape)
+
+    def _begin_segment(self, place: Place, at: int) -> None:
+        row = self.states[place.slot]
+        row["origin"] = at
+        row["second"] = int(at / place.fs) + 1
+
+    def _choose(self, names: Sequence[str]) -> LeadChoice:
+        if self._leads is not None and set(self._leads) <= set(names):
+            return choose_leads(names, wanted=self._leads)
+        return choose_leads(names)
+
+    def _new_slot(self) -> int:
+        if not self._free:
+            n = len(self.states)
+            more = max(n, 16)
+            self.states = np.concatenate([self.states, np.zeros(more, PATIENT)])
+            room = np.zeros((more, *self.memory.shape[1:]), np.float32)
+            self.memory = np.concatenate([self.memory, room])
+            self._free = list(range(n + more - 1, n - 1, -1))
+        return self._free.pop()
+
+
+def _check_same(chunk: Chunk, fs: float, names: tuple[str, ...]) -> None:
+    if chunk.fs != fs or chunk.leads != names:
+        raise ChunkError(
+            f"stream {chunk.stream!r} of patient {chunk.patient!r} began with {fs:g} Hz and leads "
+            f"{', '.join(names)}, but a chunk has {chunk.fs:g} Hz and {', '.join(chunk.leads)}: "
+            "a source that changes must start a new stream"
+        )

@@ -1,0 +1,119 @@
+"""What the engine keeps of a patient: one row of a structured array.
+
+One row is everything that the compiled path knows, so exporting a patient is
+copying its bytes, and thousands of patients lie one after the other in memory.
+"""
+
+import numpy as np
+
+from ecg.filters import ENGINE_FS, MAX_TAPS, QRS_BAND, WANDER_FREE
+
+N_LEADS = 2
+"""Leads that are judged at most: a second one tells ventricular beats and artefacts apart."""
+
+RING = 640
+"""Engine samples that a beat window may reach back: 2.0 s to decide, 0.4 s before R."""
+
+BAND_RING = 128
+"""Engine samples of the QRS band that placing an R peak may reach back."""
+
+DIFFERENCE = 10
+"""Engine samples between the two ends of the slope, 39 ms."""
+
+INTEGRATE = 49
+"""Engine samples over which the slope is averaged, 195 ms: the width of a wide QRS."""
+
+CANDIDATES = 16
+"""Peaks remembered since the last beat, for search-back; a peak needs 0.1 s."""
+
+PENDING = 16
+"""Beats that wait for their judgement, at most 2 s at the 200-ms refractory time, and spare."""
+
+RR_MEMORY = 12
+"""RR intervals remembered, for the heart rate."""
+
+WINDOW = 125
+"""Samples of a beat window, at half the engine rate: 1 s."""
+
+PATIENT = np.dtype(
+    [
+        # where the stream stands
+        ("origin", "i8"),  # stream sample at which this segment of signal began
+        ("taken", "i8"),  # stream samples taken since then
+        ("made", "i8"),  # engine samples made since then
+        ("second", "i8"),  # next whole second of the stream to state
+        ("valid", "i8"),  # stream samples with a valid lead since the warm-up began
+        # how its columns are read
+        ("n_leads", "i4"),
+        ("column", "i4", (N_LEADS,)),
+        ("gain", "f8", (N_LEADS,)),
+        ("baseline", "f8", (N_LEADS,)),
+        # bridging over missing samples
+        ("last", "f8", (N_LEADS,)),
+        ("shift", "f8", (N_LEADS,)),
+        ("seen", "i4", (N_LEADS,)),
+        ("missing_run", "i4", (N_LEADS,)),
+        # filters
+        ("newest", "i4"),
+        ("history", "f8", (N_LEADS, 2 * MAX_TAPS)),
+        ("wander", "f8", (N_LEADS, WANDER_FREE.shape[0], 2)),
+        ("band", "f8", (N_LEADS, QRS_BAND.shape[0], 2)),
+        ("trace", "f4", (RING, N_LEADS)),  # 0.5-40 Hz, mV
+        ("qrs_band", "f4", (BAND_RING, N_LEADS)),
+        # QRS detector
+        ("energy", "f8", (N_LEADS,)),
+        ("slopes", "f8", (64,)),  # ring of INTEGRATE values of the combined slope
+        ("height", "f8"),  # their mean
+        ("peak", "f8"),
+        ("peak_at", "i8"),
+        ("rising", "i4"),
+        ("signal_level", "f8"),
+        ("noise_level", "f8"),
+        ("learned", "i4"),
+        ("candidate_n", "i4"),
+        ("candidate_at", "i8", (CANDIDATES,)),
+        ("candidate_r", "i8", (CANDIDATES,)),
+        ("candidate_height", "f8", (CANDIDATES,)),
+        ("candidate_slope", "f8", (CANDIDATES,)),
+        ("last_r", "i8"),  # engine sample; -1: none in this segment
+        ("last_slope", "f8"),
+        # RR intervals in engine samples
+        ("rr_n", "i4"),
+        ("rr", "f8", (RR_MEMORY,)),
+        ("rr_mean", "f8"),  # of regular beats, for search-back
+        ("rr_long", "f8"),  # over about a minute, for the features
+        # beats that wait for their judgement
+        ("pending_n", "i4"),
+        ("pending_r", "i8", (PENDING,)),
+        ("pending_rr", "f8", (PENDING,)),
+        # features
+        ("judged_rr", "f8"),  # RR of the beat judged last
+        ("template", "f4", (N_LEADS, WINDOW)),
+        ("template_n", "i4", (N_LEADS,)),
+        ("scale", "f8", (N_LEADS,)),
+        # signal quality, in the running second
+        ("q_samples", "i4"),
+        ("q_missing", "i4", (N_LEADS,)),
+        ("q_min", "f8", (N_LEADS,)),
+        ("q_max", "f8", (N_LEADS,)),
+        ("q_same", "i4", (N_LEADS,)),  # longest run of one value now
+        ("q_stuck", "i4", (N_LEADS,)),  # samples in runs of one value
+        ("q_last", "f8", (N_LEADS,)),
+        ("q_fast", "f8", (N_LEADS,)),  # sum of squared second differences of the trace
+        ("q_fast_n", "i4"),
+        ("q_flat_s", "i4", (N_LEADS,)),  # seconds without movement
+        ("q_noisy", "f8", (N_LEADS,)),  # running noise, mV
+        ("unfit", "i4", (N_LEADS,)),  # a code of ecg.quality
+    ],
+    align=True,
+)
+"""Everything the compiled path keeps of one patient."""
+
+SIGNAL_FIELDS = (
+    "taken", "made", "last", "shift", "seen", "missing_run", "newest", "history", "wander", "band",
+    "trace", "qrs_band", "slopes", "height", "peak", "peak_at", "rising", "candidate_n",
+    "pending_n", "last_slope",
+)  # fmt: skip
+"""What a splice or a gap too long to bridge sets back to zero; levels and templates stay."""
+
+SECONDS = float(ENGINE_FS)
