@@ -140,6 +140,53 @@ def topics(
         typer.echo(f"{topic.name:<18} {number} partitions  keeps {kept:<23} {state}")
 
 
+@app.command(rich_help_panel="Roles")
+def replay(
+    context: typer.Context,
+    records: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[RECORD]...",
+            help="WFDB records or folders of them, here or under the data setting; "
+            "demo is the five minutes of MIT-BIH 208 that come along.",
+        ),
+    ] = None,
+    speed: Annotated[float, typer.Option(min=0.01, help="Times real time.")] = 1.0,
+    fast: Annotated[bool, typer.Option("--fast", help="As fast as the broker takes it.")] = False,
+    loop: Annotated[bool, typer.Option("--loop", help="Start again at the end.")] = False,
+    patient: Annotated[
+        str | None, typer.Option(help="Patient id, for a single record; else made of its name.")
+    ] = None,
+    stream_id: Annotated[
+        str | None, typer.Option(help="Id of this stream; else a new one, as it should be.")
+    ] = None,
+    chunk_ms: Annotated[
+        int, typer.Option(min=50, max=1000, help="Signal in a message, in ms.")
+    ] = 250,
+    bootstrap: BootstrapOption = None,
+) -> None:
+    """Send recorded ECGs as if they were live, each record as a patient of its own.
+
+    [bold]Examples[/bold]
+      rhythmwatch replay
+      rhythmwatch replay mitdb/100 mitdb/208 --loop
+      rhythmwatch replay /srv/ecg/mitdb --speed 10
+    """
+    settings = _enter(context)
+    from stream.replay import run_replay
+    from stream.source import sources_of
+
+    run_replay(
+        cluster=_cluster(settings, bootstrap),
+        sources=sources_of(records or ["demo"], data=settings.data, patient=patient),
+        stop=_until_signalled(),
+        stream_id=stream_id,
+        speed=None if fast else speed,
+        loop=loop,
+        chunk_ms=chunk_ms,
+    )
+
+
 def main() -> None:
     """Run the command; our own errors become one message and an exit status.
 

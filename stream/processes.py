@@ -34,15 +34,15 @@ class Child:
         What people know it by.
     command : sequence of str
         Program and arguments.
-    environment : mapping
-        Variables it gets on top of ours.
+    environment : mapping or None
+        Its variables; ours without it.
     restarts : int
         How often it has been started again.
     """
 
     name: str
     command: Sequence[str]
-    environment: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] | None = None
     restarts: int = 0
     _process: subprocess.Popen[bytes] | None = None
     _sessions: list[int] = field(default_factory=list)
@@ -60,7 +60,7 @@ class Child:
                 list(self.command),
                 stdin=subprocess.DEVNULL,
                 stdout=sys.stderr,  # standard output belongs to whoever started it
-                env={**os.environ, **self.environment},
+                env=self.environment,
                 start_new_session=True,
                 preexec_fn=die_with_parent,
             )

@@ -2,6 +2,7 @@
 
 import logging
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, floor
 from pathlib import Path
@@ -193,6 +194,40 @@ def read_sources(path: Path, *, patient: str | None = None) -> list[Source]:
             logger.error("record left out: %s", error)
     if not sources:
         raise RecordError(f"none of the {len(names)} records in {path} can be replayed")
+    return sources
+
+
+def sources_of(wanted: Sequence[str], *, data: Path, patient: str | None = None) -> list[Source]:
+    """Return what was asked for by name.
+
+    Parameters
+    ----------
+    wanted : sequence of str
+        Each a record, a directory of records, or ``demo`` for the record that
+        comes along.
+    data : Path
+        Where to look for what is not at its own path.
+    patient : str, optional
+        Patient id for a single record.
+
+    Raises
+    ------
+    RecordError
+        If a record is not there or cannot be read.
+    SettingsError
+        If ``patient`` is given for several, or cannot be an id.
+    """
+    if patient is not None and len(wanted) > 1:
+        raise SettingsError(f"a patient id names one record, but {len(wanted)} are asked for")
+    sources = []
+    for name in wanted:
+        if name == "demo":
+            sources.append(demo_source(patient) if patient else demo_source())
+            continue
+        path = Path(name)
+        if not (path.exists() or Path(f"{name}.hea").exists()):
+            path = data / name
+        sources += read_sources(path, patient=patient)
     return sources
 
 

@@ -18,6 +18,7 @@ from stream.source import (
     demo_source,
     read_sources,
     record_source,
+    sources_of,
 )
 from tests import need
 
@@ -191,3 +192,19 @@ def test_directory_is_refused_when_no_record_of_it_can_be_read(tmp_path: Path) -
     (tmp_path / "1.hea").write_text("nothing\n")
     with pytest.raises(RecordError, match="none of the 1 records"):
         read_sources(tmp_path)
+
+
+def test_names_are_records_here_or_under_the_data_setting_or_the_demo(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    write_record(tmp_path / "here" / "mine", "1")
+    write_record(tmp_path / "data" / "mitdb", "100")
+    found = sources_of(["demo", "mine/1", "mitdb/100"], data=tmp_path / "data")
+    assert [source.patient for source in found] == ["mitdb-208", "mine-1", "mitdb-100"]
+
+
+def test_one_patient_is_refused_for_several_records(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="one record, but 2"):
+        sources_of(["demo", "100"], data=tmp_path, patient="bed-1")

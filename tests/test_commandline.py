@@ -1,0 +1,114 @@
+"""The front door: help, errors and exit statuses, as a person at a terminal meets them."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from tests import commandline
+
+ROOT = Path(__file__).parents[1]
+
+
+def run(
+    arguments: Sequence[str], *, folder: Path, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """Run the command in an empty folder, without the settings of whoever runs the tests."""
+    return subprocess.run(
+        [sys.executable, "-m", "rhythmwatch", *arguments],
+        cwd=folder,
+        env=environment(**variables),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def environment(**variables: str) -> dict[str, str]:
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("RHYTHMWATCH_")}
+    return {**kept, "PYTHONPATH": str(ROOT), "NO_COLOR": "1", "COLUMNS": "100", **variables}
+
+
+@pytest.mark.parametrize("words", commandline.commands(), ids=" ".join)
+def test_help_says_what_a_command_does_with_an_example(
+    words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    commandline.check([*words, "--help"])
+    said = capsys.readouterr().out
+    assert f"rhythmwatch {' '.join(words)}" in said
+    assert "Examples" in said
+    examples = [
+        line.strip() for line in said.splitlines() if line.strip().startswith("rhythmwatch ")
+    ]
+    assert examples
+    for example in examples:
+        commandline.check(example.split()[1:])
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [["topic"], ["topics", "--partition", "3"], ["topics", "--partitions", "many"], ["--set", "x"]],
+)
+def test_wrong_command_lines_are_refused(wrong: list[str]) -> None:
+    with pytest.raises(Exception, match=r"(?i)no such|valid integer"):
+        commandline.check(wrong)
+
+
+def test_help_is_there_at_once_because_no_package_is_imported(tmp_path: Path) -> None:
+    heavy = {"torch", "numba", "numpy", "kafka", "streamlit", "pydantic"}
+    code = "import sys, rhythmwatch; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    ).stdout.split()
+    assert not heavy & set(loaded)
+    took = []
+    for _ in range(3):
+        began = time.perf_counter()
+        assert run(["--help"], folder=tmp_path).returncode == 0
+        took.append(time.perf_counter() - began)
+    assert min(took) < 2.0  # 0.3 s on an idle machine; tests may have to share one
+
+
+def test_wrong_setting_is_one_message_and_status_2(tmp_path: Path) -> None:
+    done = run(["topics"], folder=tmp_path, RHYTHMWATCH_PARTITIONS="many")
+    assert done.returncode == 2
+    assert "partitions = 'many' (RHYTHMWATCH_PARTITIONS)" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_settings_file_is_named_in_its_error(tmp_path: Path) -> None:
+    done = run(["--settings", "nowhere.toml", "topics"], folder=tmp_path)
+    assert done.returncode == 2
+    assert "nowhere.toml cannot be read" in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_role_waits_for_its_broker_and_ends_when_asked(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "rhythmwatch", "topics", "--bootstrap", "127.0.0.1:1"],
+        cwd=tmp_path,
+        env=environment(),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stderr is not None
+        assert "waiting for the broker at 127.0.0.1:1" in process.stderr.readline()
+        process.send_signal(number)
+        assert process.wait(timeout=10) == 130
+    finally:
+        process.kill()
+        process.communicate()
