@@ -4,6 +4,7 @@ import base64
 import binascii
 import ipaddress
 import secrets as random_secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import httpx
@@ -42,6 +43,8 @@ class Endpoint:
         not taken after 15 s.
     allow_private : bool
         Post to loopback and private addresses too.
+    escalations_only : bool
+        It gets nothing but what another endpoint's ``fallback`` brings.
 
     Raises
     ------
@@ -55,6 +58,7 @@ class Endpoint:
     min_priority: Priority = "low"
     fallback: str | None = None
     allow_private: bool = False
+    escalations_only: bool = False
 
     def __post_init__(self) -> None:
         """Check address and secrets before the first alarm needs them."""
@@ -104,3 +108,28 @@ def _check(secret: str, name: str) -> None:
             f"a secret of endpoint {name} is not {SECRET_PREFIX} followed by the base64 of 24 to "
             "64 bytes"
         )
+
+
+def check_endpoints(endpoints: Sequence[Endpoint]) -> dict[str, Endpoint]:
+    """Return the endpoints by name.
+
+    Raises
+    ------
+    SettingsError
+        If there are none, a name stands for two, or a fallback is not there.
+    """
+    if not endpoints:
+        raise SettingsError("no webhook endpoint is set, so there is nothing to deliver to")
+    by_name = {endpoint.name: endpoint for endpoint in endpoints}
+    if len(by_name) < len(endpoints):
+        names = ", ".join(endpoint.name for endpoint in endpoints)
+        raise SettingsError(f"every endpoint needs a name of its own, got {names}")
+    for endpoint in endpoints:
+        if endpoint.fallback is None:
+            continue
+        if endpoint.fallback not in by_name or endpoint.fallback == endpoint.name:
+            raise SettingsError(
+                f"the fallback of endpoint {endpoint.name} must be another endpoint, "
+                f"got {endpoint.fallback!r}"
+            )
+    return by_name

@@ -102,14 +102,19 @@ class Outbox:
         Whether high-priority events can go elsewhere.
     window : int
         Events waiting at most.
+    gone : dict, optional
+        Lanes whose receiver has said that it will never take anything, and what
+        it said; kept by the caller to outlive this outbox.
     """
 
-    def __init__(self, *, has_fallback: bool, window: int = WINDOW) -> None:
+    def __init__(
+        self, *, has_fallback: bool, window: int = WINDOW, gone: dict[Lane, str] | None = None
+    ) -> None:
         self._has_fallback = has_fallback
         self._window = window
         self._entries: dict[tuple[int, int], _Entry] = {}
         self._positions: dict[int, int] = {}
-        self._gone: dict[Lane, str] = {}
+        self._gone = {} if gone is None else gone
 
     def __len__(self) -> int:
         """Return how many events wait."""

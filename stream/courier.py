@@ -1,0 +1,339 @@
+"""Takes alarm events from Kafka to one endpoint; everything but the clock and the sockets."""
+
+import functools
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from stream.clock import Clock
+from stream.dead_letter import dead_letter
+from stream.endpoint import Endpoint
+from stream.errors import DecodeError, FencedError
+from stream.kafka import Incoming, Place, Polled
+from stream.messages import AlarmMessage, DeadLetter, decode
+from stream.outbox import Attempt, Event, GivenUp, Lane, Outbox
+from stream.topics import ALARMS
+from stream.webhook import Answer, Poster
+
+logger = logging.getLogger(__name__)
+
+SINCE_S = 900.0
+"""A new endpoint gets the alarms of the last 15 minutes: what was raised while everything was
+still starting must not be missed, and nobody wants three months of history."""
+
+WORKERS = 8
+RESERVED = 2
+"""Attempts at a time, and how many of these only high-priority events may use, so that a red
+alarm does not wait behind others that hang."""
+
+_COMMIT_EVERY_S = 0.2
+_MOST_AT_ONCE = 500
+_LAST_WORDS_S = 2.0
+
+
+class Inbox(Protocol):
+    """What a courier needs of ``stream.kafka.Consumer``."""
+
+    def poll(self, timeout_s: float = 0.1, *, max_messages: int = 5000) -> Polled:
+        """Return messages and changes of what is ours."""
+
+    def start(self, partition: int, at: Mapping[str, int] | None = None) -> None:
+        """Let a new partition flow."""
+
+    def committed(self, places: Iterable[Place]) -> dict[Place, int]:
+        """Return committed offsets."""
+
+    def offsets_at(self, places: Iterable[Place], timestamp_ms: int) -> dict[Place, int]:
+        """Return the offsets of the first messages at or after a time."""
+
+    def commit(self, offsets: Mapping[Place, int]) -> None:
+        """Commit offsets."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """What came of one attempt, for those who watch."""
+
+    endpoint: str
+    event_id: str
+    answer: Answer
+    tries: int
+    late: bool
+    escalated_from: str | None = None
+
+
+class Courier:
+    """Delivers what stands in ``ecg.alarms`` to one endpoint, step by step.
+
+    Parameters
+    ----------
+    endpoint : Endpoint
+        Whose events these are.
+    inbox : Inbox
+        Where they come from; its group's committed offset is what is delivered.
+    posters : mapping of lane to Poster
+        The endpoint's, and its fallback's if it has one.
+    bury : callable
+        Writes dead letters, and returns when they are safe.
+    submit : callable
+        Runs an attempt, elsewhere or at once.
+    clock : Clock
+        The time of day.
+    gone : dict, optional
+        As of ``Outbox``.
+    on_delivery : callable, optional
+        Told of every attempt.
+    monotonic_s : callable
+        The clock that never jumps, in s.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        *,
+        inbox: Inbox,
+        posters: Mapping[Lane, Poster],
+        bury: Callable[[list[DeadLetter]], None],
+        submit: Callable[[Callable[[], None]], None],
+        clock: Clock,
+        gone: dict[Lane, str] | None = None,
+        on_delivery: Callable[[Delivery], None] | None = None,
+        monotonic_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._endpoint = endpoint
+        self._inbox = inbox
+        self._posters = posters
+        self._bury = bury
+        self._submit = submit
+        self._clock = clock
+        self._on_delivery = on_delivery
+        self._monotonic_s = monotonic_s
+        self._outbox = Outbox(has_fallback="fallback" in posters, gone=gone)
+        self._answers: queue.SimpleQueue[tuple[Attempt, Answer]] = queue.SimpleQueue()
+        self._in_flight = 0
+        self._letters: list[DeadLetter] = []
+        self._committed: dict[int, int] = {}
+        self._committed_s = float("-inf")
+
+    @property
+    def busy(self) -> bool:
+        """Whether attempts are under way."""
+        return self._in_flight > 0
+
+    def step(self, timeout_s: float) -> None:
+        """Read, collect answers, start what is due, commit what is done.
+
+        Raises
+        ------
+        BrokerError
+            If the broker is away: make a new courier, which reads again what is
+            not committed.
+        """
+        polled = self._inbox.poll(timeout_s, max_messages=_MOST_AT_ONCE)
+        self._outbox.forget(polled.revoked)
+        for partition in polled.revoked:
+            self._committed.pop(partition, None)
+        for partition in sorted(polled.assigned):
+            self._begin(partition)
+        for message in polled.messages:
+            self._take(message)
+        self._collect()
+        for given_up in self._outbox.sweep(self._monotonic_s()):
+            self._give_up(given_up)
+        self._dispatch()
+        self._collect()
+        self._write_letters()
+        self._commit()
+
+    def finish(self) -> None:
+        """Wait a moment for attempts under way, and commit; what is left is done by the next."""
+        deadline = self._monotonic_s() + _LAST_WORDS_S
+        while self._in_flight and (left := deadline - self._monotonic_s()) > 0:
+            self._collect(left)
+        self._write_letters()
+        self._commit(at_once=True)
+
+    def _begin(self, partition: int) -> None:
+        place = (ALARMS.name, partition)
+        if self._inbox.committed([place]):
+            self._inbox.start(partition)
+            return
+        since_ms = self._clock.now_ns() // 1_000_000 - round(SINCE_S * 1000)
+        at = self._inbox.offsets_at([place], since_ms)[place]
+        self._inbox.start(partition, {ALARMS.name: at})
+        # at once: a crash before the first delivery must not move the start
+        self._inbox.commit({place: at})
+
+    def _take(self, message: Incoming) -> None:
+        self._outbox.pass_over(message.partition, message.offset)
+        try:
+            alarm = decode(message.value or b"", AlarmMessage)
+        except DecodeError as error:
+            logger.error("not an alarm: %s", error, extra={"record": str(message)})
+            self._letters.append(self._letter(message, reason="not an alarm", detail=str(error)))
+            return
+        if not self._endpoint.wants(alarm.data.priority):
+            return
+        age_s = max(0.0, self._clock.now_ns() / 1e9 - message.timestamp_ms / 1e3)
+        event = Event(
+            partition=message.partition,
+            offset=message.offset,
+            event_id=alarm.id,
+            alarm_id=alarm.data.alarm_id,
+            patient=alarm.data.patient,
+            priority=alarm.data.priority,
+            body=message.value or b"",
+            born_s=self._monotonic_s() - age_s,
+        )
+        for given_up in self._outbox.add(event):
+            self._give_up(given_up)
+
+    def _dispatch(self) -> None:
+        now_s = self._monotonic_s()
+        for attempt in self._outbox.due(now_s):
+            most = WORKERS if attempt.event.priority == "high" else WORKERS - RESERVED
+            if self._in_flight >= most:
+                return  # those that follow are not more urgent
+            self._outbox.start(attempt)
+            self._in_flight += 1
+            self._submit(functools.partial(self._post, attempt))
+
+    def _post(self, attempt: Attempt) -> None:
+        """Make one attempt; runs on a thread of the workers."""
+        try:
+            answer = self._posters[attempt.lane].post(
+                attempt.event.event_id,
+                attempt.event.body,
+                now_ns=self._clock.now_ns(),
+                late=attempt.late,
+                escalated_from=self._endpoint.name if attempt.lane == "fallback" else None,
+            )
+        except Exception as error:  # an attempt that never ends would hold its patient up
+            logger.exception("attempt to deliver %s failed", attempt.event.event_id)
+            answer = Answer(result="failed", detail=f"{type(error).__name__}: {error}")
+        self._answers.put((attempt, answer))
+
+    def _collect(self, timeout_s: float | None = None) -> None:
+        while True:
+            try:
+                attempt, answer = self._answers.get(timeout_s is not None, timeout_s)
+            except queue.Empty:
+                return
+            timeout_s = None
+            self._in_flight -= 1
+            self._tell(attempt, answer)
+            for given_up in self._outbox.finish(attempt, answer, self._monotonic_s()):
+                self._give_up(given_up)
+
+    def _tell(self, attempt: Attempt, answer: Answer) -> None:
+        event = attempt.event
+        level = logging.INFO if answer.result == "delivered" else logging.WARNING
+        logger.log(
+            level,
+            "%s %s to %s, attempt %d: %s",
+            event.event_id,
+            answer.result,
+            self._posters[attempt.lane].endpoint.name,
+            attempt.tries,
+            answer.detail,
+            extra={"record": _place(event)},
+        )
+        if self._on_delivery is not None:
+            self._on_delivery(
+                Delivery(
+                    endpoint=self._posters[attempt.lane].endpoint.name,
+                    event_id=event.event_id,
+                    answer=answer,
+                    tries=attempt.tries,
+                    late=attempt.late,
+                    escalated_from=self._endpoint.name if attempt.lane == "fallback" else None,
+                )
+            )
+
+    def _give_up(self, given_up: GivenUp) -> None:
+        event = given_up.event
+        name = self._posters[given_up.lane].endpoint.name
+        logger.error(
+            "%s is given up, endpoint %s: %s (%s)",
+            event.event_id,
+            name,
+            given_up.reason,
+            given_up.detail,
+            extra={"record": _place(event)},
+        )
+        self._letters.append(
+            dead_letter(
+                topic=ALARMS.name,
+                partition=event.partition,
+                offset=event.offset,
+                key=event.patient.encode(),
+                value=event.body,
+                reason=f"webhook {given_up.reason}",
+                detail=f"endpoint {name}: {given_up.detail}",
+                at_ns=self._clock.now_ns(),
+            )
+        )
+
+    def _letter(self, message: Incoming, *, reason: str, detail: str) -> DeadLetter:
+        return dead_letter(
+            topic=message.topic,
+            partition=message.partition,
+            offset=message.offset,
+            key=None if message.key is None else message.key.encode(),
+            value=message.value,
+            reason=reason,
+            detail=detail,
+            at_ns=self._clock.now_ns(),
+        )
+
+    def _write_letters(self) -> None:
+        """Write what was given up: before the commit that lets it go, or not at all."""
+        if self._letters:
+            self._bury(self._letters)
+            self._letters = []
+
+    def _commit(self, *, at_once: bool = False) -> None:
+        commits = self._outbox.commits()
+        changed = {p: at for p, at in commits.items() if self._committed.get(p) != at}
+        now_s = self._monotonic_s()
+        if not changed or not (at_once or now_s - self._committed_s >= _COMMIT_EVERY_S):
+            return
+        try:
+            self._inbox.commit({(ALARMS.name, p): at for p, at in changed.items()})
+        except FencedError as error:
+            # the next poll says what is no longer ours; whoever has it delivers again, same id
+            logger.info("endpoint %s: %s", self._endpoint.name, error)
+            return
+        self._committed.update(changed)
+        self._committed_s = now_s
+
+
+class Workers:
+    """Threads that make attempts; daemons, because a receiver that hangs must not keep us."""
+
+    def __init__(self, name: str, n: int = WORKERS) -> None:
+        self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._n = n
+        for i in range(n):
+            threading.Thread(target=self._run, name=f"{name}-{i}", daemon=True).start()
+
+    def submit(self, attempt: Callable[[], None]) -> None:
+        """Let a free thread do it."""
+        self._work.put(attempt)
+
+    def close(self) -> None:
+        """Let the threads end after what they do now."""
+        for _ in range(self._n):
+            self._work.put(None)
+
+    def _run(self) -> None:
+        while (attempt := self._work.get()) is not None:
+            attempt()
+
+
+def _place(event: Event) -> str:
+    return f"{ALARMS.name}[{event.partition}]@{event.offset}"

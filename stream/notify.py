@@ -1,0 +1,155 @@
+"""The role ``notify``: alarm events go from ``ecg.alarms`` to webhooks, signed, until taken."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from stream.clock import Clock, SystemClock
+from stream.courier import Courier, Delivery, Workers
+from stream.endpoint import Endpoint, check_endpoints
+from stream.errors import StreamError
+from stream.kafka import Cluster, Consumer, Producer, wait_for_broker
+from stream.messages import DeadLetter, RoleMessage, encode
+from stream.outbox import Lane
+from stream.topics import ALARMS, DEAD_LETTERS, ROLES
+from stream.webhook import Poster
+
+logger = logging.getLogger(__name__)
+
+_POLL_BUSY_S = 0.02
+_POLL_IDLE_S = 0.2
+"""A poll ends as soon as an alarm comes; while attempts are under way their answers wait for it."""
+_SIGN_OF_LIFE_S = 1.0
+_AGAIN_S = 1.0
+
+
+def run_notify(
+    *,
+    cluster: Cluster,
+    endpoints: Sequence[Endpoint],
+    stop: threading.Event,
+    on_delivery: Callable[[Delivery], None] | None = None,
+    clock: Clock | None = None,
+) -> None:
+    """Deliver every alarm event to every endpoint that wants it, until ``stop`` is set.
+
+    Each endpoint has a thread and a consumer group of its own, so none waits
+    for another. An event is delivered at least once, always with the same id;
+    what is given up becomes a dead letter. Waits for a broker that is away.
+
+    Parameters
+    ----------
+    cluster : Cluster
+        Where alarms come from.
+    endpoints : sequence of Endpoint
+        Where they go.
+    stop : threading.Event
+        Ends the role; attempts under way get two seconds more.
+    on_delivery : callable, optional
+        Told of every attempt, from several threads.
+    clock : Clock, optional
+        The machine's without it.
+
+    Raises
+    ------
+    SettingsError
+        If there is no endpoint, or their names contradict each other.
+    """
+    by_name = check_endpoints(endpoints)
+    threads = [
+        threading.Thread(
+            target=_serve,
+            name=f"notify-{endpoint.name}",
+            args=(cluster, endpoint, by_name, stop, on_delivery, clock or SystemClock()),
+        )
+        for endpoint in endpoints
+        if not endpoint.escalations_only
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def group_of(endpoint: str) -> str:
+    """Return the consumer group of an endpoint: its offset is what has been delivered."""
+    return f"notify-{endpoint}"
+
+
+def _serve(
+    cluster: Cluster,
+    endpoint: Endpoint,
+    by_name: dict[str, Endpoint],
+    stop: threading.Event,
+    on_delivery: Callable[[Delivery], None] | None,
+    clock: Clock,
+) -> None:
+    """Deliver to one endpoint; whatever goes wrong is begun again after a moment."""
+    posters: dict[Lane, Poster] = {"endpoint": Poster(endpoint)}
+    if endpoint.fallback is not None:
+        posters["fallback"] = Poster(by_name[endpoint.fallback])
+    workers = Workers(f"post-{endpoint.name}")
+    gone: dict[Lane, str] = {}
+    try:
+        while wait_for_broker(cluster, stop=stop):
+            try:
+                _deliver(cluster, endpoint, posters, workers, gone, stop, on_delivery, clock)
+            except StreamError as error:
+                logger.warning("endpoint %s waits: %s", endpoint.name, error)
+            except Exception:  # one endpoint's trouble must not end the others' deliveries
+                logger.exception("endpoint %s starts anew", endpoint.name)
+            stop.wait(_AGAIN_S)
+    finally:
+        workers.close()
+
+
+def _deliver(
+    cluster: Cluster,
+    endpoint: Endpoint,
+    posters: dict[Lane, Poster],
+    workers: Workers,
+    gone: dict[Lane, str],
+    stop: threading.Event,
+    on_delivery: Callable[[Delivery], None] | None,
+    clock: Clock,
+) -> None:
+    with (
+        Consumer(cluster, group_of(endpoint.name), [ALARMS.name], held=True) as consumer,
+        Producer(cluster) as producer,
+    ):
+
+        def bury(letters: list[DeadLetter]) -> None:
+            for letter in letters:
+                producer.send(
+                    DEAD_LETTERS.name, letter.key, encode(letter), partition=letter.partition
+                )
+            producer.flush()
+
+        courier = Courier(
+            endpoint,
+            inbox=consumer,
+            posters=posters,
+            bury=bury,
+            submit=workers.submit,
+            clock=clock,
+            gone=gone,
+            on_delivery=on_delivery,
+        )
+        logger.info(
+            "endpoint %s gets alarms of priority %s on", endpoint.name, endpoint.min_priority
+        )
+        seen_s = float("-inf")
+        while not stop.is_set():
+            courier.step(_POLL_BUSY_S if courier.busy else _POLL_IDLE_S)
+            if time.monotonic() - seen_s >= _SIGN_OF_LIFE_S:
+                seen_s = time.monotonic()
+                _show_life(producer, consumer.owned, clock)
+        courier.finish()
+
+
+def _show_life(producer: Producer, partitions: frozenset[int], clock: Clock) -> None:
+    sign = encode(RoleMessage(role="notify", epoch=0, at_ns=clock.now_ns()))
+    for partition in sorted(partitions):
+        producer.send(ROLES.name, "notify", sign, partition=partition)
+    producer.flush()
