@@ -148,7 +148,7 @@ def test_record_is_sent_as_it_is_with_the_other_signals_of_its_rate() -> None:
 
 
 def write_record(directory: Path, name: str) -> None:
-    directory.mkdir(exist_ok=True)
+    directory.mkdir(parents=True, exist_ok=True)
     wfdb.wrsamp(
         name,
         fs=360,
