@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ecg.errors import EcgError, RecordError
 from ecg.record import Record, read_record, record_names
+from ecg.simulator import Simulator
 from stream.errors import SettingsError
 from stream.messages import Signal
 
@@ -22,6 +23,7 @@ MAX_CHUNK_MS = 1000
 DEFAULT_CHUNK_MS = 250
 """What a waveform message holds: accepted range and default, in ms of signal."""
 
+_DIFFERENT = 16  # simulated patients
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
 _NOT_ID = re.compile(r"[^A-Za-z0-9._:-]+")
 
@@ -117,6 +119,45 @@ def demo_source(patient: str = "mitdb-208") -> Source:
         signals=(Signal(name="MLII", kind="ecg", unit="mV", gain=gain, baseline=0),),
         samples=samples[:, np.newaxis],
     )
+
+
+def simulated_sources(
+    n_patients: int = 1, *, fs: float = 250.0, leads: Sequence[str] = ("II", "V1"), seed: int = 0
+) -> list[Source]:
+    """Return simulated patients ``sim-1``, ``sim-2``, ... who play the demo script.
+
+    Sixteen differ in every sample; the seventeenth has the ECG of the first
+    again, so that thousands need no more memory.
+
+    Raises
+    ------
+    SettingsError
+        If ``n_patients`` is not positive.
+    LeadError, RateError
+        If there is no such lead, or the rate is not accepted.
+    """
+    if n_patients < 1:
+        raise SettingsError(f"at least one patient must be simulated, got {n_patients}")
+    played = []
+    for i in range(min(n_patients, _DIFFERENT)):
+        simulator = Simulator(fs=fs, leads=leads, seed=seed + i, then="end")
+        played.append(simulator.take(round(simulator.script_s * simulator.fs)))
+    signals = tuple(
+        Signal(name=lead, kind="ecg", unit="mV", gain=gain, baseline=baseline)
+        for lead, gain, baseline in zip(
+            simulator.leads, simulator.gain, simulator.baseline, strict=True
+        )
+    )
+    return [
+        Source(
+            patient=f"sim-{i + 1}",
+            label="SIMULATED",
+            fs=simulator.fs,
+            signals=signals,
+            samples=played[i % _DIFFERENT],
+        )
+        for i in range(n_patients)
+    ]
 
 
 def record_source(record: Record, *, patient: str, label: str) -> Source:

@@ -18,6 +18,7 @@ from stream.source import (
     demo_source,
     read_sources,
     record_source,
+    simulated_sources,
     sources_of,
 )
 from tests import need
@@ -208,3 +209,22 @@ def test_names_are_records_here_or_under_the_data_setting_or_the_demo(
 def test_one_patient_is_refused_for_several_records(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="one record, but 2"):
         sources_of(["demo", "100"], data=tmp_path, patient="bed-1")
+
+
+def test_simulated_patients_differ_and_say_that_they_are_simulated() -> None:
+    first, second = simulated_sources(2)
+    assert (first.patient, second.patient) == ("sim-1", "sim-2")
+    assert {first.label, second.label} == {"SIMULATED"}
+    assert first.duration_s == pytest.approx(150, abs=1)
+    assert not np.array_equal(first.samples, second.samples)
+
+
+def test_thousands_of_simulated_patients_share_their_samples() -> None:
+    sources = simulated_sources(17)
+    assert len({s.patient for s in sources}) == 17
+    assert sources[16].samples is sources[0].samples
+
+
+def test_simulation_is_refused_when_nobody_is_simulated() -> None:
+    with pytest.raises(SettingsError, match="at least one patient"):
+        simulated_sources(0)
