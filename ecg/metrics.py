@@ -1,0 +1,388 @@
+"""How well beats and episodes were found, by the rules of ANSI/AAMI EC57.
+
+Rules in short. A detected beat and an annotated one are the same beat if they
+are at most 150 ms apart; they are paired one to one, as many as possible, and
+among those ways the closest. The learning time at the start is not scored, nor
+are stretches of ventricular flutter or fibrillation. Paced, fused and unclassifiable
+beats are nobody's mistake where EC57 says so: see ``BeatCounts.of``.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+from ecg.finding import BEAT_CLASSES, BeatClass
+
+MATCH_S = 0.150
+"""Two marks at most this far apart are one beat."""
+LEARNING_S = 300.0
+"""Time at the start of a record that EC57 does not score."""
+
+F_COUNTS_AS_V_IS = (
+    "ignored: an F called V is neither right nor wrong for V, and a Q called S, V or F is no "
+    "false one, as EC57 and the published tables count"
+)
+
+NOT_JUDGED = "U"
+"""Test label of a beat that was found but not judged."""
+_NO_BEAT = len(BEAT_CLASSES)
+_TEST_LABELS = (*BEAT_CLASSES, NOT_JUDGED)
+_UNJUDGED, _MISSED = 5, 6
+# annotated class -> test labels that are no false ones of it
+_FORGIVEN: dict[str, str] = {"S": "Q", "V": "FQ", "F": "Q", "N": "", "Q": ""}
+_RUN_LENGTHS = {"couplet": (2, 2), "short": (3, 5), "long": (6, None)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """Sensitivity and positive predictivity, fractions; None where nothing was to be counted."""
+
+    se: float | None
+    ppv: float | None
+
+    @property
+    def f1(self) -> float | None:
+        """Their harmonic mean."""
+        if self.se is None or self.ppv is None:
+            return None
+        return 0.0 if self.se + self.ppv == 0 else 2 * self.se * self.ppv / (self.se + self.ppv)
+
+    @classmethod
+    def of(cls, true: float, missed: float, false: float) -> "Score":
+        """Return the score of counts or durations.
+
+        Examples
+        --------
+        >>> Score.of(true=9, missed=1, false=3)
+        Score(se=0.9, ppv=0.75)
+        """
+        return cls(
+            se=true / (true + missed) if true + missed else None,
+            ppv=true / (true + false) if true + false else None,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class BeatCounts:
+    """How often each annotated class was given each label.
+
+    Parameters
+    ----------
+    table : ndarray of int, shape (6, 7)
+        Rows: annotated N, S, V, F, Q, and no beat. Columns: called N, S, V, F, Q, found but
+        not judged, and missed.
+    """
+
+    table: NDArray[np.int64] = field(default_factory=lambda: np.zeros((6, 7), dtype=np.int64))
+
+    def __add__(self, other: "BeatCounts") -> "BeatCounts":
+        """Return the counts of both together (gross statistics)."""
+        return BeatCounts(table=self.table + other.table)
+
+    @property
+    def annotated(self) -> int:
+        """Number of annotated beats."""
+        return int(self.table[:_NO_BEAT].sum())
+
+    @property
+    def qrs(self) -> Score:
+        """Detection of beats, whatever their class."""
+        found = int(self.table[:_NO_BEAT, :_MISSED].sum())
+        return Score.of(
+            true=found,
+            missed=int(self.table[:_NO_BEAT, _MISSED].sum()),
+            false=int(self.table[_NO_BEAT].sum()),
+        )
+
+    @property
+    def accuracy(self) -> float | None:
+        """Share of the annotated beats that were found and given their class."""
+        right = int(np.trace(self.table[:_NO_BEAT, :_NO_BEAT]))
+        return right / self.annotated if self.annotated else None
+
+    def of(self, beat_class: BeatClass) -> Score:
+        """Return the score of one class.
+
+        Beats that were missed or not judged count as missed. False are the beats of
+        other classes and the non-beats that were called so, except: F called V, and
+        Q called S, V or F.
+        """
+        column = BEAT_CLASSES.index(beat_class)
+        true = int(self.table[column, column])
+        false = 0
+        for row, annotated in enumerate((*BEAT_CLASSES, "O")):
+            if row != column and annotated not in _FORGIVEN[beat_class]:
+                false += int(self.table[row, column])
+        return Score.of(true=true, missed=int(self.table[column].sum()) - true, false=false)
+
+
+def match_beats(
+    reference: NDArray[np.int64], test: NDArray[np.int64], *, window: int
+) -> NDArray[np.int64]:
+    """Pair annotated and detected beats, one to one.
+
+    As many pairs as possible are made; among the ways to make so many, one with
+    the smallest sum of distances; pairs never cross. EC57 leaves the choice open;
+    a greedy pairing can find fewer.
+
+    Parameters
+    ----------
+    reference, test : ndarray of int, shape (n_reference,) and (n_test,)
+        Sample numbers, not decreasing.
+    window : int
+        Largest distance of a pair, in samples.
+
+    Returns
+    -------
+    ndarray of int, shape (n_reference,)
+        Index of the test beat of each reference beat, -1 where it has none.
+
+    Raises
+    ------
+    ValueError
+        If sample numbers decrease.
+
+    Examples
+    --------
+    >>> match_beats(np.array([100, 160, 400]), np.array([150, 210]), window=54)
+    array([ 0,  1, -1])
+    """
+    for name, samples in (("reference", reference), ("test", test)):
+        if np.any(np.diff(samples) < 0):
+            raise ValueError(f"{name} samples must not decrease")
+    partner = np.full(len(reference), -1, dtype=np.int64)
+    # each reference beat's reach into the test beats; what overlaps is settled together
+    lows = np.searchsorted(test, reference - window, side="left")
+    highs = np.searchsorted(test, reference + window, side="right")
+    first = 0
+    while first < len(reference):
+        last, high = first + 1, highs[first]
+        while last < len(reference) and lows[last] < high:
+            high = max(high, highs[last])
+            last += 1
+        low = lows[first]
+        if last - first == 1 and high - low == 1:
+            partner[first] = low
+        elif high > low:
+            partner[first:last] = _settle(reference[first:last], test[low:high], window, low)
+        first = last
+    return partner
+
+
+def _settle(
+    reference: NDArray[np.int64], test: NDArray[np.int64], window: int, shift: int
+) -> NDArray[np.int64]:
+    apart = np.abs(reference[:, None] - test[None, :])
+    # one more pair is worth more than any distances
+    worth = (window + 1) * (min(apart.shape) + 1)
+    rows, columns = linear_sum_assignment(np.where(apart <= window, apart - worth, 0))
+    paired = apart[rows, columns] <= window
+    partner = np.full(len(reference), -1, dtype=np.int64)
+    # in order of both: uncrossing a pair of pairs never makes it longer
+    partner[np.sort(rows[paired])] = np.sort(columns[paired]) + shift
+    return partner
+
+
+def count_beats(
+    reference: NDArray[np.int64],
+    reference_classes: Sequence[str] | NDArray[np.str_],
+    test: NDArray[np.int64],
+    test_classes: Sequence[str] | NDArray[np.str_],
+    *,
+    fs: float,
+    from_s: float = LEARNING_S,
+    match_s: float = MATCH_S,
+    excluded: Iterable[tuple[int, int]] = (),
+) -> BeatCounts:
+    """Compare detected beats with annotated ones.
+
+    The whole record is paired first, and then what lies before ``from_s`` is
+    dropped by the annotated beat's place, so that a pair at the border counts
+    once or not at all.
+
+    Parameters
+    ----------
+    reference, reference_classes : shape (n_reference,)
+        Annotated beats: sample numbers and EC57 classes.
+    test, test_classes : shape (n_test,)
+        Detected beats; ``NOT_JUDGED`` where no class was given.
+    fs : float
+        Sampling frequency, in Hz.
+    from_s : float
+        Beats before this are not scored.
+    match_s : float
+        Largest distance of a pair, in s.
+    excluded : iterable of (int, int)
+        Stretches, first sample and end (excluded), in which nothing is scored;
+        detections within ``match_s`` of one are forgiven.
+
+    Returns
+    -------
+    BeatCounts
+        Counts of the scored beats.
+
+    Raises
+    ------
+    ValueError
+        If the lists disagree in length, decrease, or hold an unknown class.
+    """
+    if len(reference) != len(reference_classes) or len(test) != len(test_classes):
+        raise ValueError("every beat needs one class")
+    window = int(match_s * fs)
+    start = from_s * fs
+    stretches = list(excluded)
+    table = np.zeros((6, 7), dtype=np.int64)
+    partner = match_beats(reference, test, window=window)
+    rows = [_index(BEAT_CLASSES, c) for c in reference_classes]
+    columns = [_index(_TEST_LABELS, c) for c in test_classes]
+    forgiven = np.zeros(len(test), dtype=bool)
+    for index, sample in enumerate(reference.tolist()):
+        found = int(partner[index])
+        if found >= 0:
+            forgiven[found] = True
+        if sample < start or any(a <= sample < b for a, b in stretches):
+            continue
+        table[rows[index], _MISSED if found < 0 else columns[found]] += 1
+    for index, sample in enumerate(test.tolist()):
+        near = any(a - window <= sample < b + window for a, b in stretches)
+        if not forgiven[index] and sample >= start and not near:
+            table[_NO_BEAT, columns[index]] += 1
+    return BeatCounts(table=table)
+
+
+def _index(labels: Sequence[str], label: str) -> int:
+    try:
+        return labels.index(label)
+    except ValueError:
+        raise ValueError(f"a class must be one of {', '.join(labels)}, got {label!r}") from None
+
+
+def average(scores: Iterable[Score]) -> Score:
+    """Return the mean of records' scores, leaving out what a record could not say.
+
+    Examples
+    --------
+    >>> average([Score(se=1.0, ppv=None), Score(se=0.5, ppv=0.25)])
+    Score(se=0.75, ppv=0.25)
+    """
+    scores = list(scores)
+
+    def mean(values: list[float | None]) -> float | None:
+        known = [value for value in values if value is not None]
+        return sum(known) / len(known) if known else None
+
+    return Score(se=mean([s.se for s in scores]), ppv=mean([s.ppv for s in scores]))
+
+
+def runs_of(
+    samples: NDArray[np.int64], classes: Sequence[str] | NDArray[np.str_], beat_class: BeatClass
+) -> list[tuple[int, int, int]]:
+    """Return the runs of two or more consecutive beats of a class: first sample, last, length.
+
+    Examples
+    --------
+    >>> runs_of(np.array([1, 2, 3, 4, 5]), list("VVNVN"), "V")
+    [(1, 2, 2)]
+    """
+    runs = []
+    for is_class, group in groupby(range(len(samples)), lambda i: classes[i] == beat_class):
+        members = list(group)
+        if is_class and len(members) > 1:
+            runs.append((int(samples[members[0]]), int(samples[members[-1]]), len(members)))
+    return runs
+
+
+def score_runs(
+    reference: Sequence[tuple[int, int, int]],
+    test: Sequence[tuple[int, int, int]],
+    *,
+    window: int,
+) -> dict[str, Score]:
+    """Score runs by length: couplets, short runs of 3 to 5 beats, long ones.
+
+    A run is found if the other side has a run that overlaps it, ``window``
+    samples allowed for, and is at least as long as the shortest of its kind.
+
+    Parameters
+    ----------
+    reference, test : sequence of (int, int, int)
+        Runs as ``runs_of`` gives them.
+    window : int
+        Tolerance of the overlap, in samples.
+
+    Returns
+    -------
+    dict of str to Score
+        For ``couplet``, ``short`` and ``long``.
+    """
+
+    def found(runs: list[tuple[int, int, int]], among: Sequence[tuple[int, int, int]]) -> int:
+        total = 0
+        for first, last, length in runs:
+            kind = next(lo for lo, hi in _RUN_LENGTHS.values() if hi is None or length <= hi)
+            total += any(
+                a <= last + window and b >= first - window and n >= kind for a, b, n in among
+            )
+        return total
+
+    scores = {}
+    for name, (low, high) in _RUN_LENGTHS.items():
+        annotated = [r for r in reference if low <= r[2] and (high is None or r[2] <= high)]
+        detected = [r for r in test if low <= r[2] and (high is None or r[2] <= high)]
+        scores[name] = Score(
+            se=found(annotated, test) / len(annotated) if annotated else None,
+            ppv=found(detected, reference) / len(detected) if detected else None,
+        )
+    return scores
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpisodeScore:
+    """Episodes scored by overlap of any length, and by duration."""
+
+    episodes: Score
+    duration: Score
+
+
+def score_episodes(
+    reference: Iterable[tuple[int, int]], test: Iterable[tuple[int, int]]
+) -> EpisodeScore:
+    """Score episodes, e.g. of VF: each is its onset and end (excluded), in samples.
+
+    Examples
+    --------
+    >>> score_episodes([(0, 100), (500, 600)], [(50, 150)])
+    ... # doctest: +NORMALIZE_WHITESPACE
+    EpisodeScore(episodes=Score(se=0.5, ppv=1.0), duration=Score(se=0.25, ppv=0.5))
+    """
+    ours, theirs = _joined(reference), _joined(test)
+
+    def touched(stretches: list[tuple[int, int]], by: list[tuple[int, int]]) -> int:
+        return sum(any(a < d and c < b for c, d in by) for a, b in stretches)
+
+    both = sum(max(0, min(b, d) - max(a, c)) for a, b in ours for c, d in theirs)
+    annotated = sum(b - a for a, b in ours)
+    detected = sum(b - a for a, b in theirs)
+    return EpisodeScore(
+        episodes=Score(
+            se=touched(ours, theirs) / len(ours) if ours else None,
+            ppv=touched(theirs, ours) / len(theirs) if theirs else None,
+        ),
+        duration=Score.of(true=both, missed=annotated - both, false=detected - both),
+    )
+
+
+def _joined(stretches: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    joined: list[tuple[int, int]] = []
+    for onset, end in sorted(stretches):
+        if end <= onset:
+            continue
+        if joined and onset <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
+        else:
+            joined.append((onset, end))
+    return joined
