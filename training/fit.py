@@ -1,0 +1,216 @@
+"""Fit a ``BeatLSTM`` to sequences of beats, the same bits for the same seed and machine."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from ecg.judge import choose_device
+from ecg.model import OUTPUTS, BeatLSTM, BeatLSTMSize
+from training.augment import augment
+from training.dataset import UNLABELLED, BeatSequence, class_counts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FitSettings:
+    """How a model is fitted; kept in its card."""
+
+    epochs: int = 40
+    """Passes, each over as many beats as there are."""
+    batch: int = 32
+    """Sequences in a step."""
+    length: int = 64
+    """Beats in a sequence."""
+    learning_rate: float = 2e-3
+    """Highest rate of the one-cycle schedule."""
+    weight_decay: float = 1e-3
+    dropout: float = 0.3
+    rare_power: float = 0.5
+    """A class weighs as the inverse of its count to this power."""
+    seed: int = 0
+    device: str = "auto"
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the settings by name."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Epoch:
+    """What an epoch came to."""
+
+    number: int
+    loss: float
+    validation_loss: float | None
+    f1: dict[str, float]
+    """Of each output on the validation records, by detected beats; empty without any."""
+
+
+def fit(
+    sequences: Sequence[BeatSequence],
+    validation: Sequence[BeatSequence],
+    settings: FitSettings,
+    *,
+    size: BeatLSTMSize | None = None,
+    progress: Callable[[Epoch], None] | None = None,
+) -> tuple[BeatLSTM, list[Epoch]]:
+    """Fit a model.
+
+    Parameters
+    ----------
+    sequences : sequence of BeatSequence
+        Records to learn from; each is drawn equally often, whatever its length.
+    validation : sequence of BeatSequence
+        Records that are only looked at; may be empty.
+    settings : FitSettings
+    size : BeatLSTMSize, optional
+    progress : callable, optional
+        Told every epoch.
+
+    Returns
+    -------
+    model : BeatLSTM
+        On the CPU.
+    epochs : list of Epoch
+
+    Raises
+    ------
+    ValueError
+        If no record is long enough for a sequence.
+    """
+    usable = [s for s in sequences if len(s) > settings.length]
+    if not usable:
+        raise ValueError(f"no record has more than {settings.length} beats to learn from")
+    torch.manual_seed(settings.seed)
+    rng = np.random.default_rng(settings.seed)
+    device = choose_device(settings.device)
+    model = BeatLSTM(size or BeatLSTMSize(), dropout=settings.dropout).to(device)
+    loss_of = nn.CrossEntropyLoss(
+        weight=_weights(sequences, settings.rare_power).to(device), ignore_index=UNLABELLED
+    )
+    steps = max(sum(map(len, usable)) // (settings.batch * settings.length), 1)
+    optimiser = torch.optim.AdamW(
+        model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+    )
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, settings.learning_rate, total_steps=steps * settings.epochs
+    )
+    epochs = []
+    for number in range(1, settings.epochs + 1):
+        model.train()
+        total = 0.0
+        for _ in range(steps):
+            windows, contexts, targets = _draw(usable, settings, rng)
+            logits = model(
+                torch.from_numpy(windows).to(device), torch.from_numpy(contexts).to(device)
+            )
+            loss = loss_of(logits.flatten(0, 1), torch.from_numpy(targets).to(device).flatten())
+            optimiser.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimiser.step()
+            schedule.step()
+            total += float(loss.detach())
+        epochs.append(_look(model, validation, loss_of, number=number, loss=total / steps))
+        if progress is not None:
+            progress(epochs[-1])
+    return model.cpu().eval(), epochs
+
+
+@torch.inference_mode()
+def judge_sequence(model: BeatLSTM, sequence: BeatSequence) -> torch.Tensor:
+    """Return the logits of a record's beats, each with the memory of all before it.
+
+    Returns
+    -------
+    Tensor, shape (n_beats, len(OUTPUTS))
+    """
+    model.eval()
+    device = next(model.parameters()).device
+    windows = torch.from_numpy(sequence.windows)[None].to(device)
+    contexts = torch.from_numpy(sequence.contexts)[None].to(device)
+    logits: torch.Tensor = model(windows, contexts)
+    return logits[0].cpu()
+
+
+def calibrate(model: BeatLSTM, sequences: Sequence[BeatSequence]) -> float:
+    """Return the temperature that makes probabilities of these records most truthful.
+
+    One number divides all logits; it minimises the unweighted cross entropy
+    (Guo et al., ICML 2017, arXiv:1706.04599).
+    """
+    logits = torch.cat([judge_sequence(model, s) for s in sequences]).clone()
+    targets = torch.cat([torch.from_numpy(s.targets) for s in sequences])
+    log_t = torch.zeros(1, requires_grad=True)
+    optimiser = torch.optim.LBFGS([log_t], max_iter=50)
+
+    def loss() -> float:
+        optimiser.zero_grad()
+        value = nn.functional.cross_entropy(logits / log_t.exp(), targets, ignore_index=UNLABELLED)
+        value.backward()  # type: ignore[no-untyped-call]  # torch's own stub lacks it
+        return float(value.detach())
+
+    optimiser.step(loss)  # type: ignore[no-untyped-call]  # torch's own stub lacks it
+    return round(float(log_t.detach().exp()), 4)
+
+
+def f1_by_class(predicted: NDArray[np.int64], targets: NDArray[np.int64]) -> dict[str, float]:
+    """Return the F1 of each output among labelled detections; 0 where there are none."""
+    known = targets != UNLABELLED
+    predicted, targets = predicted[known], targets[known]
+    f1 = {}
+    for k, name in enumerate(OUTPUTS):
+        hits = int(((predicted == k) & (targets == k)).sum())
+        either = int((predicted == k).sum() + (targets == k).sum())
+        f1[name] = 2 * hits / either if either else 0.0
+    return f1
+
+
+def _weights(sequences: Sequence[BeatSequence], power: float) -> torch.Tensor:
+    counts = np.array(list(class_counts(sequences).values()), dtype=np.float64)
+    # a class with a handful of beats (F, Q) must not outshout the others
+    shares = np.maximum(counts / counts.sum(), 0.003)
+    weights = shares**-power
+    return torch.tensor(weights / (weights * shares).sum(), dtype=torch.float32)
+
+
+def _draw(
+    sequences: Sequence[BeatSequence], settings: FitSettings, rng: np.random.Generator
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]:
+    """Draw a batch: records equally often, a stretch of each from anywhere."""
+    picked = [sequences[k] for k in rng.integers(len(sequences), size=settings.batch)]
+    starts = [int(rng.integers(len(s) - settings.length)) for s in picked]
+    spans = [(s, slice(a, a + settings.length)) for s, a in zip(picked, starts, strict=True)]
+    windows, contexts = augment(
+        np.stack([s.windows[span] for s, span in spans]),
+        np.stack([s.contexts[span] for s, span in spans]),
+        rng,
+    )
+    return windows, contexts, np.stack([s.targets[span] for s, span in spans])
+
+
+def _look(
+    model: BeatLSTM,
+    validation: Sequence[BeatSequence],
+    loss_of: nn.CrossEntropyLoss,
+    *,
+    number: int,
+    loss: float,
+) -> Epoch:
+    if not validation:
+        return Epoch(number=number, loss=loss, validation_loss=None, f1={})
+    logits = torch.cat([judge_sequence(model, s) for s in validation])
+    targets = torch.cat([torch.from_numpy(s.targets) for s in validation])
+    weight = loss_of.weight
+    validation_loss = nn.functional.cross_entropy(
+        logits, targets, weight=None if weight is None else weight.cpu(), ignore_index=UNLABELLED
+    )
+    return Epoch(
+        number=number,
+        loss=loss,
+        validation_loss=float(validation_loss),
+        f1=f1_by_class(logits.argmax(dim=-1).numpy(), targets.numpy()),
+    )
