@@ -19,6 +19,9 @@ RUN_BREAK_S = 3.0
 """V beats further apart than this (20/min) are not one run."""
 RUN_SKIPS = 2
 """Beats in a row within a run that may be unclear (F, Q or unjudged) without ending it."""
+RATE_BEATS = 12
+"""Beats over which the heart rate is a mean: after a tachycardia so many must pass before it is
+the rate of what followed."""
 VF_S = 4.0
 """How long the rhythm must read fibrillation."""
 FIRST_BEAT_S = 8.0
@@ -223,8 +226,8 @@ def extreme_high(limits: Limits) -> float:
 
     Examples
     --------
-    >>> extreme_high(Limits()), extreme_high(Limits(hr_high=190)), extreme_high(Limits(hr_high=220))
-    (140.0, 200.0, 220.0)
+    >>> extreme_high(Limits()), extreme_high(Limits(hr_high=190.0))
+    (140.0, 200.0)
     """
     return max(limits.hr_high, min(limits.hr_high + EXTREME_ABOVE, EXTREME_HIGH_AT_MOST))
 
@@ -234,7 +237,7 @@ def extreme_low(limits: Limits) -> float:
 
     Examples
     --------
-    >>> extreme_low(Limits()), extreme_low(Limits(hr_low=35)), extreme_low(Limits(hr_low=25))
+    >>> extreme_low(Limits()), extreme_low(Limits(hr_low=35.0)), extreme_low(Limits(hr_low=25.0))
     (40.0, 30.0, 25.0)
     """
     return min(limits.hr_low, max(limits.hr_low - EXTREME_BELOW, EXTREME_LOW_AT_LEAST))

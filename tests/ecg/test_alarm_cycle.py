@@ -1,0 +1,335 @@
+"""What nurses rely on: latching, acknowledging, chains, shields, silences, streams."""
+
+from dataclasses import replace
+from typing import Literal
+
+import pytest
+
+from ecg.alarm import Action, AlarmEvent, Limits
+from ecg.alarm_cycle import ACTIONS_KEPT, PatientAlarms
+from ecg.errors import ActionError, FindingsError, StateError
+from ecg.finding import Unfit
+from tests.story import FS, START_NS, Story, cut, regular
+
+S = 10**9
+VT = Story(
+    seconds=90,
+    beats=[
+        *regular(75, end=30),
+        *regular(180, start=30.2, end=40, beat_class="V"),
+        *regular(75, start=41, end=90),
+    ],
+)
+_numbers = iter(range(10**6))
+
+
+def action(
+    kind: Literal["acknowledge", "silence", "limits", "standby", "resume", "discharge"],
+    *,
+    alarm_id: str | None = None,
+    until_ns: int | None = None,
+    limits: Limits | None = None,
+    action_id: str | None = None,
+) -> Action:
+    return Action(
+        action_id=action_id or f"a{next(_numbers)}",
+        patient="p1",
+        kind=kind,
+        author="nurse",
+        at_ns=START_NS + 35 * S,
+        alarm_id=alarm_id,
+        until_ns=until_ns,
+        limits=limits,
+    )
+
+
+def until(story: Story, second: float) -> tuple[PatientAlarms, list[AlarmEvent]]:
+    """Fold a story up to a second; return the alarms and what they said."""
+    alarms = PatientAlarms("p1")
+    return alarms, alarms.fold(cut(story.whole(), [round(second * FS)])[0])
+
+
+def kinds(events: list[AlarmEvent]) -> list[tuple[str, str]]:
+    return [(e.code, e.event) for e in events]
+
+
+def test_a_lethal_alarm_stays_until_acknowledged_when_its_condition_ends() -> None:
+    alarms, _ = until(VT, 35)
+    events = alarms.fold(VT.whole())
+    ended = next(e for e in events if e.event == "condition_ended")
+    assert (ended.code, ended.holds, ended.latched) == ("vt", False, True)
+    (alarm,) = [alarm for alarm in alarms.active() if alarm.key == "vt"]
+    said = alarms.apply(action("acknowledge", alarm_id=alarm.alarm_id))
+    assert kinds(said) == [("vt", "acknowledged"), ("vt", "ended")]
+    assert said[0].author == "nurse"
+    assert "vt" not in {alarm.key for alarm in alarms.active()}
+
+
+def test_an_acknowledged_alarm_stays_as_long_as_its_condition() -> None:
+    alarms, _ = until(VT, 35)
+    (alarm,) = alarms.active()
+    (said,) = alarms.apply(action("acknowledge", alarm_id=alarm.alarm_id))
+    assert (said.event, said.holds, said.acknowledged) == ("acknowledged", True, True)
+    assert alarms.active()[0].acknowledged
+    vt = [e for e in alarms.fold(VT.whole()) if e.code == "vt"]
+    assert (vt[-1].event, vt[-1].latched) == ("ended", False)
+    assert vt[-1].sequence > said.sequence
+
+
+def test_a_new_lethal_condition_breaks_through_an_acknowledgement() -> None:
+    story = replace(VT, vf=range(44, 91))
+    alarms, _ = until(story, 35)
+    alarms.apply(action("acknowledge"))
+    events = alarms.fold(story.whole())
+    (vf,) = [e for e in events if e.event == "raised" and e.code == "vf"]
+    assert not vf.acknowledged
+
+
+def test_a_latched_alarm_goes_on_when_its_condition_returns() -> None:
+    beats = [
+        *regular(75, end=30),
+        *regular(180, start=30.2, end=33, beat_class="V"),
+        *regular(75, start=33.8, end=45),
+        *regular(180, start=45.2, end=50, beat_class="V"),
+        *regular(75, start=50.8, end=60),
+    ]
+    events = until(Story(seconds=60, beats=beats), 60)[1]
+    vt = [e for e in events if e.code == "vt"]
+    assert len({e.alarm_id for e in vt}) == 1
+    assert next(e.reason for e in vt if e.event == "updated") == "holds again"
+
+
+def test_yellow_alarms_do_not_latch_and_are_shielded_from_repeats() -> None:
+    def pairs(*at: float) -> Story:
+        beats = dict(regular(75, end=120))
+        times = sorted(beats)
+        for t in at:
+            near = min(range(len(times)), key=lambda i: abs(times[i] - t))
+            beats[times[near]] = beats[times[near + 1]] = "V"
+        return Story(seconds=120, beats=list(beats.items()))
+
+    once = until(pairs(20, 40), 120)[1]
+    assert kinds(once) == [("v_pair", "raised"), ("v_pair", "ended")]
+    assert [e.event for e in until(pairs(20, 100), 120)[1]].count("raised") == 2
+
+
+def test_the_shield_looks_at_sample_time_alone() -> None:
+    alarms, other = PatientAlarms("p1"), PatientAlarms("p1")
+    events, same = [], []
+    for n, part in enumerate(cut(VT.whole(), range(0, 22_000, 500))):
+        events += alarms.fold(part)
+        same += other.fold(part)
+        other.tick(START_NS + n)
+    assert events == same
+
+
+def test_overlapping_arrhythmias_collapse_into_the_most_serious() -> None:
+    events = until(VT, 90)[1]
+    assert {e.code for e in events if e.sample < 42 * FS} == {"vt"}
+    beats = [*regular(130, end=60), *regular(170, start=60.2, end=90)]
+    events = until(Story(seconds=90, beats=beats), 90)[1]
+    assert kinds(events)[:3] == [
+        ("hr_high", "raised"),
+        ("extreme_tachy", "raised"),
+        ("hr_high", "ended"),
+    ]
+    assert events[2].reason == "gives way to EXTREME TACHY"
+    assert events[2].text.endswith("(gives way to EXTREME TACHY)")
+
+
+def test_v_per_minute_is_silent_while_a_lethal_condition_holds() -> None:
+    alarms, events = until(VT, 40)
+    assert "v_per_min" not in {e.code for e in events}
+    assert "v_per_min" in {e.code for e in alarms.fold(VT.whole())}
+
+
+def test_a_condition_that_gave_way_comes_back_as_another_alarm() -> None:
+    beats = [
+        *regular(130, end=80),
+        *regular(200, start=80.2, end=90, beat_class="V"),
+        *regular(130, start=90.5, end=170),
+    ]
+    events = until(Story(seconds=170, beats=beats), 170)[1]
+    raised = [e for e in events if e.code == "hr_high" and e.event == "raised"]
+    assert len(raised) == 2
+    assert raised[0].alarm_id != raised[1].alarm_id
+    assert raised[0].onset_sample < raised[1].onset_sample
+
+
+def test_unfit_signal_ends_what_is_not_lethal_and_keeps_what_is() -> None:
+    unfit: dict[int, Unfit] = dict.fromkeys(range(35, 60), "noisy")
+    fast = Story(seconds=60, beats=regular(130, end=35), unfit=unfit)
+    (ended,) = [e for e in until(fast, 60)[1] if e.code == "hr_high" and e.event == "ended"]
+    assert ended.reason == "not judged: signal noisy"
+    still = Story(seconds=60, beats=regular(75, end=28), unfit=unfit)
+    alarms, events = until(still, 60)
+    assert [e.event for e in events if e.code == "asystole"][-1] == "condition_ended"
+    assert "asystole" in {alarm.key for alarm in alarms.active()}
+    assert "(not judged: signal noisy)" in next(
+        e.text for e in events if e.event == "condition_ended"
+    )
+
+
+def test_a_new_stream_ends_what_is_not_latched() -> None:
+    story = Story(seconds=60, beats=[*regular(75, end=10), *regular(130, start=16, end=60)])
+    alarms, _ = until(story, 60)
+    assert {alarm.key for alarm in alarms.active()} == {"asystole", "hr_high"}
+    said = alarms.fold(replace(story, stream="s2", seconds=5, beats=regular(75, end=5)).whole())
+    assert kinds(said) == [("hr_high", "ended")]
+    assert said[0].reason == "a new stream began"
+    assert (said[0].stream, said[0].sample) == ("s1", alarms_through(story))
+    assert [alarm.key for alarm in alarms.active()] == ["asystole"]
+    with pytest.raises(FindingsError, match="stream s1 of p1 has ended"):
+        alarms.fold(story.whole())
+
+
+def alarms_through(story: Story) -> int:
+    return cut(story.whole(), [round(story.seconds * FS)])[0].through_sample
+
+
+def test_a_latched_alarm_of_an_older_stream_goes_on_in_the_same_condition() -> None:
+    still = Story(seconds=40, beats=regular(75, end=10))
+    alarms, _ = until(still, 40)
+    said = alarms.fold(replace(still, stream="s2").whole())
+    raised = next(e for e in said if (e.code, e.event) == ("asystole", "raised"))
+    ended = next(e for e in said if (e.code, e.event) == ("asystole", "ended"))
+    assert (raised.stream, ended.stream) == ("s2", "s1")
+    assert ended.reason == f"continued as alarm {raised.alarm_id}"
+    assert raised.alarm_id in {alarm.alarm_id for alarm in alarms.active()}
+    assert ended.alarm_id not in {alarm.alarm_id for alarm in alarms.active()}
+
+
+def test_findings_folded_before_say_nothing_new() -> None:
+    alarms, first = until(VT, 90)
+    assert first
+    assert alarms.fold(cut(VT.whole(), [90 * 250])[0]) == []
+
+
+def test_findings_of_another_patient_are_refused() -> None:
+    with pytest.raises(FindingsError, match="findings of p2 given to p1"):
+        PatientAlarms("p1").fold(replace(VT, patient="p2").whole())
+
+
+def test_findings_that_begin_a_stream_without_time_are_refused() -> None:
+    with pytest.raises(FindingsError, match="must carry spans"):
+        PatientAlarms("p1").fold(replace(VT.whole(), spans=()))
+
+
+def test_no_data_is_said_by_the_clock_and_ends_with_data() -> None:
+    alarms, _ = until(VT, 10)
+    now = START_NS + 10 * S
+    assert alarms.tick(now) == []
+    assert alarms.tick(now + 4 * S) == []
+    (event,) = alarms.tick(now + 5 * S)
+    assert (event.code, event.event, event.priority) == ("no_data", "raised", "high")
+    assert event.onset_sample == alarms.through_sample
+    assert event.detected_ns == now + 5 * S
+    assert alarms.tick(now + 9 * S) == []
+    part = cut(VT.whole(), [round(12 * FS)])[0]
+    assert kinds(alarms.fold(part)) == [("no_data", "ended")]
+
+
+def test_a_patient_who_never_sent_has_no_data() -> None:
+    alarms = PatientAlarms("p1")
+    assert alarms.tick(START_NS) == []
+    (event,) = alarms.tick(START_NS + 5 * S)
+    assert (event.code, event.stream, event.onset_sample) == ("no_data", "none", 0)
+    first = cut(VT.whole(), [500])[0]
+    assert [e.reason for e in alarms.fold(first)] == ["data came"]
+
+
+def test_a_patient_in_standby_or_discharged_has_no_alarms() -> None:
+    for kind in ("standby", "discharge"):
+        alarms = PatientAlarms("p1")
+        alarms.apply(action("standby" if kind == "standby" else "discharge"))
+        alarms.tick(START_NS)
+        assert alarms.tick(START_NS + 60 * S) == []
+    alarms = PatientAlarms("p1", standby=True)
+    assert alarms.fold(VT.whole()) == []
+    alarms.apply(action("resume"))
+    assert not alarms.standby
+
+
+def test_standby_keeps_an_unacknowledged_lethal_alarm() -> None:
+    alarms, _ = until(VT, 35)
+    assert kinds(alarms.apply(action("standby"))) == [("vt", "condition_ended")]
+    assert [alarm.key for alarm in alarms.active()] == ["vt"]
+
+
+def test_discharge_ends_everything_until_another_stream_comes() -> None:
+    alarms, _ = until(VT, 35)
+    (event,) = alarms.apply(action("discharge"))
+    assert (event.event, event.reason) == ("ended", "discharged by nurse")
+    assert alarms.fold(VT.whole()) == []
+    alarms.fold(replace(VT, stream="s2").whole())
+    assert not alarms.discharged
+
+
+def test_a_silence_has_an_author_and_an_end() -> None:
+    alarms, _ = until(VT, 35)
+    end = START_NS + 155 * S
+    (event,) = alarms.apply(action("silence", until_ns=end))
+    assert (event.event, event.author, event.silenced_until_ns) == ("silenced", "nurse", end)
+    assert alarms.tick(end - 1) == []
+    events = alarms.tick(end)
+    assert [(e.event, e.reason, e.silenced_until_ns) for e in events] == [
+        ("updated", "audio pause over", None)
+    ]
+
+
+@pytest.mark.parametrize("until_ns", [None, START_NS, START_NS + 10**6 * S])
+def test_a_silence_without_a_sensible_end_is_refused(until_ns: int | None) -> None:
+    alarms, _ = until(VT, 35)
+    with pytest.raises(ActionError, match="silence must end"):
+        alarms.apply(action("silence", until_ns=until_ns))
+
+
+def test_new_limits_end_an_alarm_that_is_within_them() -> None:
+    alarms, _ = until(Story(seconds=60, beats=regular(130, end=60)), 30)
+    (event,) = alarms.apply(action("limits", limits=Limits(hr_high=150.0)))
+    assert (event.event, event.reason) == ("ended", "limits changed by nurse")
+    assert alarms.limits.hr_high == 150.0
+
+
+def test_an_action_is_applied_once() -> None:
+    alarms, _ = until(VT, 35)
+    first = action("silence", until_ns=START_NS + 60 * S, action_id="same")
+    assert alarms.apply(first)
+    assert alarms.apply(first) == []
+
+
+def test_an_action_for_an_unknown_alarm_is_refused_and_changes_nothing() -> None:
+    alarms, _ = until(VT, 35)
+    before = alarms.export()
+    with pytest.raises(ActionError, match="must name an active alarm of p1"):
+        alarms.apply(action("acknowledge", alarm_id="0" * 20))
+    with pytest.raises(ActionError, match="must carry limits"):
+        alarms.apply(action("limits"))
+    with pytest.raises(ActionError, match="action for p2"):
+        alarms.apply(replace(action("acknowledge"), patient="p2"))
+    assert alarms.export() == before
+
+
+def test_times_come_from_the_chunk_a_sample_fell_in() -> None:
+    whole = VT.whole()
+    drift = tuple(
+        replace(s, source_ns=s.source_ns + round(s.first_sample * 400)) for s in whole.spans
+    )
+    vt = next(e for e in PatientAlarms("p1").fold(replace(whole, spans=drift)) if e.code == "vt")
+    for sample, ns in ((vt.onset_sample, vt.onset_ns), (vt.sample, vt.detected_ns)):
+        true_ns = START_NS + sample / FS * 1e9 + sample * 400
+        assert abs(ns - true_ns) < 100_000
+
+
+def test_state_stays_small_when_much_happens() -> None:
+    beats = [*regular(75, end=10), *regular(220, start=16, end=600, beat_class="V")]
+    alarms, _ = until(Story(seconds=600, beats=beats, vf=range(500, 520)), 600)
+    for n in range(2 * ACTIONS_KEPT):
+        alarms.apply(action("silence", until_ns=START_NS + 36 * S, action_id=f"{n:036d}"))
+    assert len(alarms.export()) < 16_000
+
+
+@pytest.mark.parametrize("state", [b"", b"{}", b"\xff", b'{"patient":"p1","layout":99}'])
+def test_state_that_is_none_of_ours_is_refused(state: bytes) -> None:
+    with pytest.raises(StateError, match="alarm state"):
+        PatientAlarms.restore(state)
