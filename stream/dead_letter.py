@@ -1,10 +1,33 @@
-"""Messages and deliveries given up: what is kept of them, and why."""
+"""Dead letters: messages and deliveries given up, what is kept of them, and why.
 
-from stream.messages import DeadLetter
+They may be written again after a takeover; topic, partition and offset say
+which are the same.
+"""
+
+import logging
+from typing import Literal
+
+from stream.clock import Clock
+from stream.kafka import Incoming, Producer
+from stream.messages import DeadLetter, encode
+from stream.metrics import DEAD_LETTERS as COUNTED
+from stream.topics import DEAD_LETTERS
+
+logger = logging.getLogger(__name__)
 
 KEPT_BYTES = 4096
 """Bytes of a message that its dead letter keeps: enough to see what it was, while a dead letter
 stays far below the broker's limit for one message."""
+
+Reason = Literal[
+    "unreadable",
+    "wrong-key",
+    "wrong-partition",
+    "old-stream",
+    "no-ecg",
+    "wrong-unit",
+    "refused",
+]
 
 
 def dead_letter(
@@ -50,3 +73,51 @@ def dead_letter(
         key=None if key is None else key.decode(errors="backslashreplace"),
         value=(value or b"")[:KEPT_BYTES],
     )
+
+
+class DeadLetters:
+    """Where a role puts what it gives up.
+
+    Parameters
+    ----------
+    producer : Producer
+        Sends them; whoever owns it flushes it.
+    clock : Clock
+        Dates them.
+    role : str
+        Name of the role, for the count.
+    """
+
+    def __init__(self, producer: Producer, clock: Clock, *, role: str) -> None:
+        self._producer = producer
+        self._clock = clock
+        self._role = role
+
+    def give_up(self, message: Incoming, reason: Reason, detail: str) -> None:
+        """Publish a message as a dead letter, and count it.
+
+        Raises
+        ------
+        BrokerError
+            If it cannot be sent.
+        """
+        logger.warning(
+            "gave up %s: %s: %s", message, reason, detail, extra={"record": str(message)}
+        )
+        COUNTED.labels(self._role, reason).inc()
+        letter = dead_letter(
+            topic=message.topic,
+            partition=message.partition,
+            offset=message.offset,
+            key=None if message.key is None else message.key.encode(),
+            value=message.value,
+            reason=reason,
+            detail=detail,
+            at_ns=self._clock.now_ns(),
+        )
+        self._producer.send(
+            DEAD_LETTERS.name,
+            message.key,
+            encode(letter),
+            partition=message.partition % self._producer.partitions(DEAD_LETTERS.name),
+        )

@@ -119,7 +119,7 @@ def partition_for(key: str, n_partitions: int) -> int:
     Examples
     --------
     >>> [partition_for(patient, 8) for patient in ("p208", "p100", "sim-1")]
-    [1, 0, 7]
+    [6, 3, 3]
     """
     return int(murmur2(key.encode()) & 0x7FFFFFFF) % n_partitions
 
@@ -808,8 +808,29 @@ class Consumer(_Client):
                     found[place] = int(offset)
         return found
 
-    def commit(self, offsets: Mapping[Place, int]) -> None:
+    def notes(self, places: Iterable[Place]) -> dict[Place, str]:
+        """Return the notes that were committed with the offsets; those without are absent."""
+        found = {}
+        with _as_broker_error("looking up committed offsets"):
+            for place in places:
+                committed = self._consumer.committed(
+                    self._tp(*place), metadata=True, timeout_ms=2 * REQUEST_TIMEOUT_MS
+                )
+                if committed is not None and committed.metadata:
+                    found[place] = str(committed.metadata)
+        return found
+
+    def commit(
+        self, offsets: Mapping[Place, int], notes: Mapping[Place, str] | None = None
+    ) -> None:
         """Commit, for each place, the offset of the next message to read: last + 1.
+
+        Parameters
+        ----------
+        offsets : mapping
+            Topic and partition to offset; also of topics that it does not follow.
+        notes : mapping, optional
+            Topic and partition to a short text kept with the offset.
 
         Raises
         ------
@@ -823,11 +844,28 @@ class Consumer(_Client):
         with _as_broker_error("committing offsets"):
             self._consumer.commit(
                 {
-                    self._tp(*place): OffsetAndMetadata(offset, "", -1)
+                    self._tp(*place): OffsetAndMetadata(offset, (notes or {}).get(place, ""), -1)
                     for place, offset in offsets.items()
                 },
                 timeout_ms=2 * REQUEST_TIMEOUT_MS,
             )
+
+    def check_membership(self) -> None:
+        """Ask the broker whether this member still belongs to the current generation.
+
+        Raises
+        ------
+        FencedError
+            If it does not.
+        BrokerError
+            If the broker does not answer.
+        """
+        if not self._owned:
+            raise FencedError("this member has no partitions")
+        place = (self._topics[0], min(self._owned))
+        # only a member's commit is taken; this one changes nothing
+        offset = self.committed([place]).get(place)
+        self.commit({place: self.beginnings([place])[place] if offset is None else offset})
 
     def commit_done(self) -> None:
         """Commit everything that ``poll`` has given so far, for roles without state."""

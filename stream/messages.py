@@ -17,6 +17,8 @@ from ecg.finding import Beat, Findings, Gap, RhythmWindow, Span, Status
 from stream.errors import DecodeError
 
 VERSION = 1
+EPOCH_KEY = "~epoch"
+"""Key of an ``EpochMessage``; no patient can have it."""
 NOT_A_DEVICE = "Not a medical device; not for clinical use."
 
 Id = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$")]
@@ -180,6 +182,38 @@ class RoleMessage(msgspec.Struct, frozen=True, kw_only=True):
     at_ns: Nanoseconds
 
 
+class EpochMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """A role has taken a partition over; what older epochs write after this is not heard.
+
+    Its key is ``EPOCH_KEY``; the partition is set by the sender.
+    """
+
+    version: Literal[1] = 1
+    role: str
+    epoch: Annotated[int, Meta(ge=0)]
+    writer: str
+    """A new id at every takeover."""
+
+
+class StateMessage(Message, frozen=True, kw_only=True):
+    """What a role knows of a patient, so that another process can go on from there."""
+
+    epoch: Annotated[int, Meta(ge=0)]
+    inputs: dict[str, int]
+    """For each input topic the offset of the first message that is not in this state."""
+
+
+class ScoreState(StateMessage, frozen=True, kw_only=True):
+    """State of a patient in ``score``."""
+
+    streams: tuple[Id, ...]
+    """The last streams seen, newest last: only that one is judged."""
+    end_sample: Position
+    """One past the last sample taken."""
+    state: bytes
+    """What the monitor exports."""
+
+
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     """A message or delivery given up, with where it stands and why."""
 
@@ -206,6 +240,8 @@ _decoders: dict[type, msgspec.json.Decoder[Any]] = {
         PatientMessage,
         TrendMessage,
         RoleMessage,
+        EpochMessage,
+        ScoreState,
         DeadLetter,
     )
 }

@@ -1,0 +1,26 @@
+"""Numbers for Prometheus; nothing is served unless asked for."""
+
+from prometheus_client import Counter, Gauge, Histogram, start_http_server
+
+MESSAGES = Counter("rhythmwatch_messages_total", "Messages taken in", ["role", "topic"])
+DEAD_LETTERS = Counter(
+    "rhythmwatch_dead_letters_total", "Messages given up, by reason", ["role", "reason"]
+)
+CHUNKS = Counter(
+    "rhythmwatch_chunks_total",
+    "Waveform chunks by how they follow the one before: next, gap, overlap, repeat, out_of_order",
+    ["order"],
+)
+BEATS = Counter("rhythmwatch_beats_total", "Beats found, by class", ["beat_class"])
+PATIENTS = Gauge("rhythmwatch_patients", "Patients whose state is held", ["role"])
+TAKEOVERS = Counter("rhythmwatch_takeovers_total", "Partitions taken over", ["role"])
+LATENCY = Histogram(
+    "rhythmwatch_publish_latency_seconds",
+    "From the sending of a waveform to its findings being acknowledged by the broker",
+    buckets=(0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 5.0, 10.0, 60.0),
+)
+
+
+def serve(port: int, *, host: str = "127.0.0.1") -> None:
+    """Serve the numbers at ``http://host:port/metrics`` from now on."""
+    start_http_server(port, addr=host)
