@@ -1,0 +1,71 @@
+// The component: one connection, one memory, one view, one animation loop a mount.
+
+import { Bedside } from "./bedside.js";
+import { Central } from "./central.js";
+import { el } from "./dom.js";
+import { Link } from "./socket.js";
+import { Sound } from "./sound.js";
+import { Store } from "./store.js";
+
+const TEXT_EVERY_MS = 250;
+const mounted = new WeakMap(); // by parent element: Streamlit calls the mount at every rerun
+const sound = new Sound(); // one for the page, so that changing views keeps it enabled
+
+class Monitor {
+  constructor(parent, { data, setTriggerValue }) {
+    const store = (this.store = new Store());
+    this.link = new Link({
+      token: data.token,
+      onOpen: () => store.slots.clear(),
+      onFrame: (buffer) => store.frame(buffer),
+      onMessages: (messages) => {
+        store.messages(messages);
+        this.view.update(performance.now());
+      },
+    });
+    const shared = { store, link: this.link, sound };
+    this.open = setTriggerValue;
+    this.view =
+      data.view === "bedside"
+        ? new Bedside({ ...shared, patient: data.patient })
+        : new Central({ ...shared, open: (id) => this.open("open", id) });
+    this.element = this.view.element;
+    const style = el("link", { rel: "stylesheet", href: `${data.assets}/monitor.css` });
+    parent.replaceChildren(style, this.element);
+    this.onKey = (event) => {
+      const typing = event.composedPath()[0]?.closest?.("input, textarea, [contenteditable]");
+      if (!typing && !event.ctrlKey && !event.metaKey && !event.altKey) this.view.key(event);
+    };
+    document.addEventListener("keydown", this.onKey);
+    this.frames = 0;
+    this.textMs = -Infinity;
+    const loop = (nowMs) => {
+      if (this.ended) return;
+      this.frames++;
+      this.view.draw(nowMs);
+      requestAnimationFrame(loop);
+    };
+    requestAnimationFrame(loop);
+    // Text hangs on the server's messages; this timer is for when none come.
+    this.timer = setInterval(() => this.view.update(performance.now()), TEXT_EVERY_MS);
+  }
+
+  end() {
+    this.ended = true;
+    clearInterval(this.timer);
+    document.removeEventListener("keydown", this.onKey);
+    this.link.close();
+  }
+}
+
+export default function mount(args) {
+  const { parentElement, data } = args;
+  const known = mounted.get(parentElement);
+  if (known && !known.ended) {
+    known.open = args.setTriggerValue;
+    known.link.renew(data.token);
+  } else {
+    mounted.set(parentElement, new Monitor(parentElement, args));
+  }
+  return () => mounted.get(parentElement)?.end();
+}

@@ -1,0 +1,124 @@
+// What the server has said, kept for the page that draws it.
+
+import { decodeFrame } from "./frame.js";
+import { Playout } from "./playout.js";
+import { Trace, KEEP_S } from "./trace.js";
+
+export const NO_DATA_MS = 2000;
+export const SILENT_MS = 3000;
+
+class Patient {
+  constructor(id) {
+    this.id = id;
+    this.state = null;
+    this.restart(null);
+  }
+
+  restart(stream) {
+    this.trace = stream && new Trace(stream);
+    this.playout = stream && new Playout(stream.fs);
+    this.beats = [];
+    this.hidden = []; // per lead name: stretches in which the lead was off
+    this.age = null; // {ms, atMs}: how old the newest sample was when it came
+    this.version = (this.version ?? 0) + 1; // whoever draws begins anew when this grows
+  }
+
+  ageMs(nowMs) {
+    return this.age && this.age.ms + (nowMs - this.age.atMs);
+  }
+
+  live(nowMs) {
+    return this.age !== null && this.ageMs(nowMs) < NO_DATA_MS;
+  }
+
+  take(block, nowMs) {
+    if (!this.trace || block.leads !== this.trace.leads.length) return;
+    if (this.trace.push(block)) this.playout.arrived(this.trace.end);
+    this.age = { ms: block.ageMs, atMs: nowMs };
+  }
+
+  takeBeats(beats) {
+    this.beats.push(...beats);
+    const oldest = this.trace ? this.trace.end - KEEP_S * this.trace.fs : 0;
+    while (this.beats.length && this.beats[0].sample < oldest) this.beats.shift();
+  }
+
+  // A lead that is off is a gap, never a flat line: remember from where to where.
+  takeQuality({ sample, leads }) {
+    if (!this.trace) return;
+    for (const { lead, reason } of leads) {
+      const open = this.hidden.find((h) => h.lead === lead && h.to === Infinity);
+      const off = reason === "lead_off" || reason === "missing";
+      if (off && !open) {
+        this.hidden.push({ lead, from: sample - this.trace.fs, to: Infinity });
+        this.version++;
+      } else if (!off && open) {
+        open.to = sample;
+        this.version++;
+      }
+    }
+    const oldest = this.trace.first ?? 0;
+    this.hidden = this.hidden.filter((h) => h.to > oldest);
+  }
+}
+
+export class Store {
+  constructor() {
+    this.patients = new Map();
+    this.slots = new Map();
+    this.order = [];
+    this.down = []; // parts that are down for everybody
+    this.clock = null; // {serverMs, atMs}
+    this.replies = [];
+  }
+
+  patient(id) {
+    if (!this.patients.has(id)) this.patients.set(id, new Patient(id));
+    return this.patients.get(id);
+  }
+
+  frame(buffer) {
+    const nowMs = performance.now();
+    for (const block of decodeFrame(buffer)) this.slots.get(block.slot)?.take(block, nowMs);
+  }
+
+  messages(messages) {
+    for (const message of messages) {
+      if (message.type === "state") {
+        this.clock = { serverMs: message.server_ms, atMs: performance.now() };
+        this.down = message.down;
+        if (message.order) this.order = message.order;
+        for (const state of message.patients) this.patient(state.patient).state = state;
+      } else if (message.type === "stream") {
+        const patient = this.patient(message.patient);
+        patient.restart(message);
+        this.slots.set(message.slot, patient);
+      } else if (message.type === "beats") this.patient(message.patient).takeBeats(message.beats);
+      else if (message.type === "quality") {
+        for (const status of message.statuses) this.patient(message.patient).takeQuality(status);
+      } else if (message.type === "reply") this.replies.push(message);
+    }
+  }
+
+  serverMs(nowMs) {
+    return this.clock && this.clock.serverMs + (nowMs - this.clock.atMs);
+  }
+
+  // What is down for this patient, in the page's eyes: the socket first, then what the server said.
+  troubles(link, id, nowMs) {
+    const silent = link.silentMs(nowMs) ?? nowMs;
+    if (silent > SILENT_MS) {
+      return [
+        {
+          part: "connection",
+          text: `nothing heard from the dashboard's server for ${Math.round(silent / 1000)} s`,
+          step: link.expired
+            ? "Reload this page."
+            : "The page reconnects by itself. Check the network and `rhythmwatch dashboard`.",
+        },
+      ];
+    }
+    if (this.down.length) return this.down;
+    return this.patients.get(id)?.state?.down ?? [];
+  }
+}

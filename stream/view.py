@@ -1,0 +1,288 @@
+"""The read side of every screen: one memory per process of what the topics said lately."""
+
+import logging
+import re
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+from stream.errors import BrokerError, DecodeError
+from stream.kafka import Cluster, Incoming, Reader, wait_for_broker
+from stream.messages import (
+    AlarmMessage,
+    FindingsMessage,
+    PatientMessage,
+    RoleMessage,
+    TrendMessage,
+    decode,
+    decode_waveform,
+)
+from stream.recent import WAVEFORM_S, Recent, Stretch
+from stream.topics import ALARMS, FINDINGS, PATIENTS, ROLES, TRENDS, WAVEFORMS, Topic
+
+__all__ = ["Follower", "Recent", "Stretch", "Trouble", "View"]
+
+logger = logging.getLogger(__name__)
+
+SILENT_S = 3.5
+"""A broker or role that has not been heard for this long is down; the screen says so before 5 s."""
+BACK_S = WAVEFORM_S
+"""How far back the live topics are read at the start."""
+HISTORY_S = 12 * 3600.0
+"""How far back alarms and trends are read at the start."""
+PROBE_S = 1.0
+Part = Literal["broker", "score", "alarm"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """One part that is down: what is the matter, and the next step."""
+
+    part: Part
+    text: str
+    step: str
+
+
+def _in_order(bed: str) -> tuple[bool, list[tuple[int, str]]]:
+    """Return a sorting key by which bed 2 comes before bed 10, and no bed last.
+
+    Examples
+    --------
+    >>> sorted(["Bed 10", "", "Bed 2"], key=_in_order)
+    ['Bed 2', 'Bed 10', '']
+    """
+    parts = re.split(r"(\d+)", bed)
+    return not bed, [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
+
+
+class View:
+    """What is known of all patients now, filled by one thread, read by pages and sockets.
+
+    Parameters
+    ----------
+    bootstrap : str
+        Where the broker is, for what the screen says when it is gone.
+    monotonic_s, wall_ns : callable
+        Clocks; tests hand in their own.
+    """
+
+    def __init__(
+        self,
+        bootstrap: str,
+        *,
+        monotonic_s: Callable[[], float] = time.monotonic,
+        wall_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self.bootstrap = bootstrap
+        self.unreadable = 0
+        self.lost = 0
+        self.monotonic_s = monotonic_s
+        self.wall_ns = wall_ns
+        self._patients: dict[str, Recent] = {}
+        self._heard_s: dict[tuple[str, int], float] = {}
+        self._started_s = monotonic_s()
+        self._broker_s = self._started_s
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def reading(self) -> Iterator[dict[str, Recent]]:
+        """Give the patients' memories while nothing changes them; copy what is needed and leave."""
+        with self._lock:
+            yield self._patients
+
+    def patients(self) -> list[str]:
+        """Return the ids of all patients who are not discharged, in the order of their beds."""
+        with self._lock:
+            present = [
+                (_in_order(recent.registry.bed if recent.registry else ""), name)
+                for name, recent in self._patients.items()
+                if recent.registry is None or not recent.registry.discharged
+            ]
+        return [name for _, name in sorted(present)]
+
+    def broker_answered(self) -> None:
+        """Note that the broker is alive; after a long silence its readers begin anew."""
+        with self._lock:
+            now_s = self.monotonic_s()
+            if now_s - self._broker_s > SILENT_S:
+                self.lost += 1
+            self._broker_s = now_s
+
+    def broker_silent_s(self) -> float:
+        """Return for how long the broker has not been heard, in s."""
+        with self._lock:
+            return self.monotonic_s() - self._broker_s
+
+    def take(self, records: Iterable[Incoming]) -> None:
+        """Remember messages; one that cannot be read is counted and skipped."""
+        for record in records:
+            try:
+                self._take(record)
+            except DecodeError as error:
+                self.unreadable += 1
+                logger.warning("skipped record=%s: %s", record, error)
+
+    def _take(self, record: Incoming) -> None:
+        value = record.value
+        if value is None:
+            return
+        now_s = self.monotonic_s()
+        if record.topic == WAVEFORMS.name:
+            waveform = decode_waveform(value)
+            with self._lock:
+                self._of(waveform.patient, record.partition).take_waveform(waveform, at_s=now_s)
+        elif record.topic == FINDINGS.name:
+            findings = decode(value, FindingsMessage)
+            with self._lock:
+                self._of(findings.patient, record.partition).take_findings(findings)
+        elif record.topic == ALARMS.name:
+            alarm = decode(value, AlarmMessage).data
+            with self._lock:
+                self._of(alarm.patient, record.partition).take_alarm(alarm)
+        elif record.topic == PATIENTS.name:
+            patient = decode(value, PatientMessage)
+            with self._lock:
+                self._of(patient.patient, record.partition).registry = patient
+        elif record.topic == TRENDS.name:
+            trend = decode(value, TrendMessage)
+            with self._lock:
+                self._of(trend.patient, record.partition).take_trend(trend)
+        elif record.topic == ROLES.name:
+            role = decode(value, RoleMessage)
+            if self.wall_ns() - role.at_ns < SILENT_S * 1e9:
+                with self._lock:
+                    self._heard_s[role.role, record.partition] = now_s
+
+    def _of(self, patient: str, partition: int) -> Recent:
+        recent = self._patients.get(patient)
+        if recent is None:
+            recent = self._patients[patient] = Recent(patient)
+        recent.partition = partition
+        return recent
+
+    def troubles(self, patient: str | None = None) -> list[Trouble]:
+        """Return what is down; empty when all is well.
+
+        Parameters
+        ----------
+        patient : str, optional
+            Whose ECG must be judged and watched; without it, what is down for everybody.
+        """
+        with self._lock:
+            now_s = self.monotonic_s()
+            silent_s = now_s - self._broker_s
+            if silent_s > SILENT_S:
+                return [
+                    Trouble(
+                        part="broker",
+                        text=f"no answer from the Kafka broker at {self.bootstrap}",
+                        step="Start the broker or mend the network; the screen goes on by itself.",
+                    )
+                ]
+            recent = self._patients.get(patient) if patient is not None else None
+            if recent is None or (recent.registry is not None and recent.registry.standby):
+                return []
+            found = []
+            if recent.unjudged_s(now_s=now_s) > SILENT_S:
+                found.append(
+                    Trouble(
+                        part="score",
+                        text="this ECG is not being judged",
+                        step="Check that `rhythmwatch score` runs and keeps up.",
+                    )
+                )
+            heard_s = self._heard_s.get(("alarm", recent.partition or 0), self._started_s)
+            if now_s - heard_s > SILENT_S:
+                found.append(
+                    Trouble(
+                        part="alarm",
+                        text="nobody looks for alarms",
+                        step="Check that `rhythmwatch alarm` runs.",
+                    )
+                )
+            return found
+
+
+class Follower:
+    """The threads that fill a view: live topics, slow topics, and one that asks for the broker.
+
+    A thread that loses its broker waits for it and reads again from a little
+    earlier; the view drops what it has already.
+
+    Parameters
+    ----------
+    view : View
+        What is filled; its broker need not be there yet.
+    prefix : str
+        What stands before every topic's name.
+    """
+
+    def __init__(self, view: View, *, prefix: str = "") -> None:
+        self._cluster = Cluster(view.bootstrap, prefix)
+        self._view = view
+        self._stop = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._follow, args=args, name=f"view-{args[0][0].name}")
+            for args in (
+                ((WAVEFORMS, FINDINGS, ROLES), BACK_S),
+                ((ALARMS, TRENDS, PATIENTS), HISTORY_S),
+            )
+        ]
+        self._threads.append(threading.Thread(target=self._probe, name="view-probe"))
+
+    def start(self) -> None:
+        """Begin; returns at once."""
+        for thread in self._threads:
+            thread.daemon = True
+            thread.start()
+
+    def stop(self) -> None:
+        """End the threads, within a second or two."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(timeout=3.0)
+
+    def _follow(self, topics: tuple[Topic, ...], back_s: float) -> None:
+        while not self._stop.is_set():
+            try:
+                if not wait_for_broker(self._cluster, stop=self._stop):
+                    return
+                with self._reader(topics, back_s) as reader:
+                    lost = self._view.lost
+                    while not self._stop.is_set() and self._view.lost == lost:
+                        messages = reader.poll(0.1)
+                        if messages:
+                            self._view.broker_answered()
+                            self._view.take(messages)
+            except BrokerError as error:
+                logger.warning("following %s: %s", topics[0].name, error)
+                self._stop.wait(1.0)
+
+    def _reader(self, topics: tuple[Topic, ...], back_s: float) -> Reader:
+        since_ms = round(self._view.wall_ns() / 1e6 - back_s * 1000)
+        with Reader(self._cluster, [topics[0].name], start="latest") as first:
+            partitions = first.partitions(topics[0].name)
+        return Reader(
+            self._cluster,
+            [topic.name for topic in topics],
+            start=since_ms,
+            offsets={
+                (topic.name, partition): 0
+                for topic in topics
+                if topic.compacted
+                for partition in range(partitions)
+            },
+        )
+
+    def _probe(self) -> None:
+        while not self._stop.wait(PROBE_S):
+            if self._view.broker_silent_s() < PROBE_S:
+                continue
+            try:
+                wait_for_broker(self._cluster, give_up_s=0.0, stop=self._stop)
+            except BrokerError:
+                continue
+            self._view.broker_answered()
