@@ -169,6 +169,8 @@ def _retry_after_s(text: str | None, *, now_s: float) -> float | None:
 
 def _drain(response: httpx.Response) -> None:
     """Read a short answer to its end: to close before it would look like a broken connection."""
+    if response.is_stream_consumed:
+        return
     got = 0
     with contextlib.suppress(*_UNANSWERED):  # the status has come; what follows changes nothing
         for piece in response.iter_raw():
