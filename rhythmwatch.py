@@ -4,10 +4,12 @@ The one place that reads the settings and configures logging; both are passed
 down, to roles that know neither.
 """
 
+import json
 import logging
 import signal
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -18,6 +20,7 @@ from ecg.errors import EcgError
 from stream.errors import SettingsError, StreamError
 
 if TYPE_CHECKING:
+    from stream.endpoint import Endpoint
     from stream.kafka import Cluster
     from stream.settings import Settings
 
@@ -31,6 +34,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+_STEPS = ("records", "validation fit", "final fit")
 Device = Literal["auto", "cpu", "cuda"]
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 SettingsOption = Annotated[
@@ -47,6 +51,21 @@ LogLevelOption = Annotated[
 BootstrapOption = Annotated[
     str | None,
     typer.Option("--bootstrap", help="Kafka brokers as host:port,host:port; else as set."),
+]
+
+DeviceOption = Annotated[
+    Device | None, typer.Option("--device", help="Where the model runs; else as set.")
+]
+StreamOption = Annotated[
+    str | None,
+    typer.Option("--stream-id", help="Id of this stream; else a new one, as it should be."),
+]
+ChunkOption = Annotated[
+    int, typer.Option("--chunk-ms", min=50, max=1000, help="Signal in a message, in ms.")
+]
+MetricsOption = Annotated[
+    int | None,
+    typer.Option("--metrics-port", help="Serve Prometheus metrics there, on 127.0.0.1."),
 ]
 
 
@@ -89,6 +108,18 @@ def _cluster(settings: "Settings", bootstrap: str | None) -> "Cluster":
     return Cluster(bootstrap or settings.bootstrap, prefix=settings.prefix)
 
 
+def _endpoints(settings: "Settings") -> "list[Endpoint]":
+    from stream.endpoint import Endpoint
+
+    return [
+        Endpoint(
+            **endpoint.model_dump(exclude={"secrets"}),
+            secrets=tuple(secret.get_secret_value() for secret in endpoint.secrets),
+        )
+        for endpoint in settings.all_endpoints()
+    ]
+
+
 def _until_signalled() -> threading.Event:
     """Return an event that SIGINT and SIGTERM set; a second one ends the process at once."""
     stop = threading.Event()
@@ -100,6 +131,60 @@ def _until_signalled() -> threading.Event:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, ask)
     return stop
+
+
+@app.command(rich_help_panel="Start here")
+def demo(
+    context: typer.Context,
+    records: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="More patients: a WFDB record or a folder of them, here or under the data "
+            "setting. May be repeated."
+        ),
+    ] = None,
+    headless: Annotated[bool, typer.Option("--headless", help="Without the dashboard.")] = False,
+    seconds: Annotated[
+        float | None, typer.Option(min=1, help="End so long after the first sample was sent.")
+    ] = None,
+    json_file: Annotated[
+        Path | None,
+        typer.Option("--json", help="Write the figures of the run there; - prints them."),
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Port of the dashboard; else as set.")
+    ] = None,
+    device: DeviceOption = None,
+) -> None:
+    """Run everything on this machine: broker, patients, roles, webhooks, dashboard.
+
+    One patient is five minutes of MIT-BIH record 208, a record that the model
+    was trained on: it shows the path and not the accuracy. The other one is
+    simulated. Ctrl-C ends everything that was started.
+
+    [bold]Examples[/bold]
+      rhythmwatch demo
+      rhythmwatch demo --records mitdb/119 --records mitdb/207
+      rhythmwatch demo --headless --seconds 150 --json out.json
+    """
+    settings = _enter(context)
+    stop = _until_signalled()
+    from stream.demo import Plan, run_demo
+
+    plan = Plan(
+        records=tuple(records or ()),
+        data=settings.data,
+        device=device or settings.device,
+        dashboard_port=None if headless else port or settings.dashboard_port,
+        seconds=seconds,
+    )
+    figures = run_demo(plan, stop=stop, say=lambda line: typer.echo(line, err=True))
+    if json_file is not None:
+        text = json.dumps(figures, indent=2)
+        if str(json_file) == "-":
+            typer.echo(text)
+        else:
+            json_file.write_text(text + "\n", encoding="utf-8")
 
 
 @app.command(rich_help_panel="Roles")
@@ -140,7 +225,7 @@ def topics(
         typer.echo(f"{topic.name:<18} {number} partitions  keeps {kept:<23} {state}")
 
 
-@app.command(rich_help_panel="Roles")
+@app.command(rich_help_panel="Sources of ECG")
 def replay(
     context: typer.Context,
     records: Annotated[
@@ -157,12 +242,8 @@ def replay(
     patient: Annotated[
         str | None, typer.Option(help="Patient id, for a single record; else made of its name.")
     ] = None,
-    stream_id: Annotated[
-        str | None, typer.Option(help="Id of this stream; else a new one, as it should be.")
-    ] = None,
-    chunk_ms: Annotated[
-        int, typer.Option(min=50, max=1000, help="Signal in a message, in ms.")
-    ] = 250,
+    stream_id: StreamOption = None,
+    chunk_ms: ChunkOption = 250,
     bootstrap: BootstrapOption = None,
 ) -> None:
     """Send recorded ECGs as if they were live, each record as a patient of its own.
@@ -185,6 +266,215 @@ def replay(
         loop=loop,
         chunk_ms=chunk_ms,
     )
+
+
+@app.command(rich_help_panel="Sources of ECG")
+def simulate(
+    context: typer.Context,
+    patients: Annotated[int, typer.Option(min=1, help="How many.")] = 1,
+    fs: Annotated[float, typer.Option(help="Sampling frequency, in Hz.")] = 250.0,
+    seed: Annotated[int, typer.Option(help="Another seed is another patient.")] = 0,
+    speed: Annotated[float, typer.Option(min=0.01, help="Times real time.")] = 1.0,
+    loop: Annotated[bool, typer.Option("--loop", help="Start again at the end.")] = False,
+    stream_id: StreamOption = None,
+    chunk_ms: ChunkOption = 250,
+    bootstrap: BootstrapOption = None,
+) -> None:
+    """Send simulated patients, labelled as such, whose truth is known.
+
+    Within two minutes each goes through noise, a lead that falls off,
+    ventricular tachycardia, ventricular fibrillation and asystole.
+
+    [bold]Examples[/bold]
+      rhythmwatch simulate --loop
+      rhythmwatch simulate --patients 64 --seed 7
+    """
+    settings = _enter(context)
+    from stream.replay import run_replay
+    from stream.source import simulated_sources
+
+    run_replay(
+        cluster=_cluster(settings, bootstrap),
+        sources=simulated_sources(patients, fs=fs, seed=seed),
+        stop=_until_signalled(),
+        stream_id=stream_id,
+        speed=speed,
+        loop=loop,
+        chunk_ms=chunk_ms,
+    )
+
+
+@app.command(rich_help_panel="Roles")
+def score(
+    context: typer.Context,
+    bootstrap: BootstrapOption = None,
+    device: DeviceOption = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="Another model than the shipped one.")
+    ] = None,
+    metrics_port: MetricsOption = None,
+) -> None:
+    """Judge beats and signals: ecg.waveforms in, ecg.findings out.
+
+    Start as many as you need: they share the patients, and one that dies is
+    taken over where it stood.
+
+    [bold]Examples[/bold]
+      rhythmwatch score
+      rhythmwatch score --bootstrap kafka:9092 --device cuda
+    """
+    settings = _enter(context)
+    stop = _until_signalled()
+    from ecg.checkpoint import SHIPPED, load
+    from ecg.monitor import Monitor
+    from stream.score import run_score
+
+    judge = load(weights or SHIPPED, device=device or settings.device)
+    run_score(
+        _cluster(settings, bootstrap),
+        lambda: Monitor(judge),
+        stop=stop,
+        metrics_port=metrics_port,
+    )
+
+
+@app.command(rich_help_panel="Roles")
+def notify(context: typer.Context, bootstrap: BootstrapOption = None) -> None:
+    """Post alarms to webhooks, signed: ecg.alarms in.
+
+    Where to is a matter of the settings: [[endpoints]] tables in the file, or
+    RHYTHMWATCH_WEBHOOK_URL and RHYTHMWATCH_WEBHOOK_SECRET.
+
+    [bold]Examples[/bold]
+      rhythmwatch notify
+      rhythmwatch --settings pager.toml notify
+    """
+    settings = _enter(context)
+    from stream.notify import run_notify
+
+    run_notify(
+        cluster=_cluster(settings, bootstrap),
+        endpoints=_endpoints(settings),
+        stop=_until_signalled(),
+    )
+
+
+@app.command(rich_help_panel="Roles")
+def dashboard(
+    context: typer.Context,
+    host: Annotated[str | None, typer.Option(help="Address to bind; else as set.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Port to bind; else as set.")
+    ] = None,
+    bootstrap: BootstrapOption = None,
+) -> None:
+    """Serve the screens: all patients, one patient, alarms.
+
+    Whoever can reach the address can acknowledge alarms: there is no login.
+
+    [bold]Examples[/bold]
+      rhythmwatch dashboard
+      rhythmwatch dashboard --host 0.0.0.0 --port 80
+    """
+    settings = _enter(context)
+    from dashboard.run import run_dashboard
+
+    run_dashboard(
+        bootstrap or settings.bootstrap,
+        prefix=settings.prefix,
+        host=host or settings.dashboard_host,
+        port=port or settings.dashboard_port,
+        allowed_hosts=settings.dashboard_names,
+    )
+
+
+@app.command(rich_help_panel="Tools")
+def receiver(
+    context: typer.Context,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 9000,
+) -> None:
+    """Receive webhooks, verify them, and print each: to see what a receiver gets.
+
+    It verifies with the secrets that notify signs with, from the same settings.
+
+    [bold]Examples[/bold]
+      rhythmwatch receiver
+      rhythmwatch receiver --host 0.0.0.0 --port 9000
+    """
+    settings = _enter(context)
+    from stream.receiver import run_receiver
+
+    run_receiver(
+        secrets=[secret for endpoint in _endpoints(settings) for secret in endpoint.secrets],
+        stop=_until_signalled(),
+        on_received=lambda received: typer.echo(str(received)),
+        host=host,
+        port=port,
+    )
+
+
+@app.command(rich_help_panel="Model")
+def train(
+    context: typer.Context,
+    data: Annotated[
+        Path | None, typer.Option(help="Folder that holds mitdb and svdb; else as set.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Weights file to write; else the shipped one.")
+    ] = None,
+    databases: Annotated[
+        str, typer.Option(help="What to learn from, separated by commas.")
+    ] = "mitdb,svdb",
+    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the beats.")] = None,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same model.")] = 0,
+    device: DeviceOption = None,
+) -> None:
+    """Fit the model on MIT-BIH, and write weights, card and an HTML report of the curves.
+
+    Takes less than 20 minutes on two cores. Learns from DS1 of the usual split
+    by patients, never from DS2; without recordings: rhythmwatch records download.
+
+    [bold]Examples[/bold]
+      rhythmwatch train
+      rhythmwatch train --data /srv/ecg --out mine.safetensors --device cuda
+    """
+    settings = _enter(context)
+    from rich.console import Console
+    from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
+
+    from ecg.checkpoint import SHIPPED
+    from training.fit import Epoch, FitSettings
+    from training.train import DATABASES, train
+
+    names = tuple(databases.split(","))
+    if not {"mitdb"} <= set(names) <= set(DATABASES):
+        raise typer.BadParameter(f"must be mitdb and any of {', '.join(DATABASES)}: {databases}")
+    fitting = FitSettings(device=device or settings.device, seed=seed)
+    if epochs is not None:
+        fitting = replace(fitting, epochs=epochs)
+    columns = (*Progress.get_default_columns(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bars:
+        tasks = {name: bars.add_task(name, start=False) for name in _STEPS}
+
+        def show(step: str, done: int, total: int) -> None:
+            bars.start_task(tasks[step])
+            bars.update(tasks[step], completed=done, total=total)
+
+        def on_epoch(which: str, epoch: Epoch, total: int) -> None:
+            show(f"{which} fit", epoch.number, total)
+
+        trained = train(
+            data or settings.data,
+            out=out or SHIPPED,
+            databases=names,
+            settings=fitting,
+            on_record=lambda name, done, total: show("records", done, total),
+            on_epoch=on_epoch,
+        )
+    for name, f1 in trained.validation.items():
+        typer.echo(f"F1 of {name} on the validation patients: {f1:.3f}")
+    typer.echo(f"{trained.version}: {trained.weights}, {trained.card}, {trained.report}")
 
 
 def main() -> None:

@@ -36,6 +36,17 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def port_is_free(port: int) -> bool:
+    """Return whether nobody listens on a TCP port of 127.0.0.1 at the moment."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
 def die_with_parent() -> None:
     """Make this process end with the thread that started it, even by SIGKILL (Linux).
 
@@ -90,8 +101,10 @@ class EmbeddedBroker:
 
     def __init__(self, *, port: int = 0, log: Path | None = None) -> None:
         self.port = port or free_port()
-        if port:
-            self._check_free(port)
+        if port and not port_is_free(port):
+            raise BrokerError(
+                f"port {port} of 127.0.0.1 is taken; choose another one, or 0 for any free one"
+            )
         self.cluster = Cluster(f"127.0.0.1:{self.port}")
         url = f"tcp://127.0.0.1:{self.port}"
         with contextlib.ExitStack() as stack:
@@ -110,6 +123,8 @@ class EmbeddedBroker:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
+                # Ctrl-C is for us, who end it last
+                start_new_session=True,
                 preexec_fn=die_with_parent,  # calls one preloaded function
             )
         try:
@@ -118,18 +133,6 @@ class EmbeddedBroker:
             self.close()
             raise
         logger.info("embedded broker at %s (process %d)", self.cluster.bootstrap, self.pid)
-
-    @staticmethod
-    def _check_free(port: int) -> None:
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError as error:
-                raise BrokerError(
-                    f"port {port} of 127.0.0.1 is taken ({error}); "
-                    "choose another one, or 0 for any free one"
-                ) from error
 
     def _wait_until_up(self) -> None:
         deadline = time.monotonic() + START_S

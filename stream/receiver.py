@@ -35,6 +35,15 @@ class Received:
     """What it says; None when it is not verified or not an alarm."""
     problem: str | None = None
 
+    def __str__(self) -> str:
+        """Say it in one line."""
+        if self.alarm is None:
+            return f"webhook REFUSED: {self.webhook_id or 'without an id'}: {self.problem}"
+        event = self.alarm.data
+        said = f"webhook verified: {self.webhook_id}: {event.patient} {event.text} ({event.event})"
+        how = [word for word, true in (("repeated", self.repeat), ("late", self.late)) if true]
+        return f"{said} [{', '.join(how)}]" if how else said
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:

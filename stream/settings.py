@@ -102,6 +102,9 @@ class EndpointSettings(BaseModel):
     allow_private: bool = Field(
         default=False, description="true to allow an address in a private network, else false"
     )
+    escalations_only: bool = Field(
+        default=False, description="true to get only what other endpoints do not take, else false"
+    )
 
 
 class Settings(BaseSettings):
@@ -143,6 +146,9 @@ class Settings(BaseSettings):
         default="127.0.0.1", min_length=1, description="the address that the dashboard binds"
     )
     dashboard_port: Port = Field(default=8501, description="a port, 1 to 65535")
+    dashboard_names: tuple[str, ...] = Field(
+        default=(), description="a list of further host names under which browsers reach it"
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="DEBUG, INFO, WARNING or ERROR"
     )
