@@ -528,25 +528,17 @@ class _Client:
             found = self._consumer.beginning_offsets([self._tp(*place) for place in places])
         return {self._place(tp): offset for tp, offset in found.items()}
 
-    def ends(self, places: Iterable[Place]) -> dict[Place, int]:
-        """Return the offset that the next message at each place will get."""
-        with _as_broker_error("looking up last offsets"):
-            found = self._consumer.end_offsets([self._tp(*place) for place in places])
-        return {self._place(tp): offset for tp, offset in found.items()}
-
     def offsets_at(self, places: Iterable[Place], timestamp_ms: int) -> dict[Place, int]:
-        """Return the offset of the first message at or after a time, else of the next one."""
-        wanted = list(places)
+        """Return the offset of the first message at or after a time, else of the next one.
+
+        The embedded broker knows no times: there it is the oldest message's.
+        """
+        tps = [self._tp(*place) for place in places]
         with _as_broker_error("looking up offsets by time"):
-            found = self._consumer.offsets_for_times(
-                {self._tp(*place): max(0, timestamp_ms) for place in wanted}
-            )
-        ends = self.ends(wanted)
-        at = {}
-        for place in wanted:
-            one = found.get(self._tp(*place))
-            at[place] = ends[place] if one is None or one.offset < 0 else one.offset
-        return at
+            found = self._consumer.offsets_for_times(dict.fromkeys(tps, max(0, timestamp_ms)))
+            missing = [tp for tp in tps if found.get(tp) is None or found[tp].offset < 0]
+            at = self._consumer.end_offsets(missing) if missing else {}
+        return {self._place(tp): at[tp] if tp in at else found[tp].offset for tp in tps}
 
     def close(self) -> None:
         """Disconnect; a group member leaves its group."""
@@ -904,6 +896,7 @@ class Reader(_Client):
         offsets: Mapping[Place, int] | None = None,
     ) -> None:
         super().__init__(cluster)
+        self._next: dict[Place, int] = {}
         try:
             chosen = None if partitions is None else sorted(set(partitions))
             self._places = [
@@ -911,24 +904,43 @@ class Reader(_Client):
                 for topic in topics
                 for partition in (range(self.partitions(topic)) if chosen is None else chosen)
             ]
-            self._ends = self.ends(self._places)
-            first = self.beginnings(self._places)
-            if start == "latest":
-                at = dict(self._ends)
-            elif start == "earliest":
-                at = dict(first)
-            else:
-                at = self.offsets_at(self._places, start)
-            for place, offset in (offsets or {}).items():
-                at[place] = min(max(offset, first[place]), self._ends[place])
-            self._next = at
             with _as_broker_error("following partitions"):
                 self._consumer.assign([self._tp(*place) for place in self._places])
-                for place, offset in at.items():
-                    self._consumer.seek(self._tp(*place), offset)
+            first = self.beginnings(self._places)
+            self._ends = self._look_up_ends(first)
+            self._from_ms: dict[Place, int] = {}
+            at = dict(self._ends if start == "latest" else first)
+            if isinstance(start, int):
+                at = self.offsets_at(self._places, start)
+                self._from_ms = dict.fromkeys(self._places, start)
+            for place, offset in (offsets or {}).items():
+                at[place] = min(max(offset, first[place]), self._ends[place])
+                self._from_ms.pop(place, None)
+            self.seek(at)
         except BrokerError:
             self.close()
             raise
+
+    def _look_up_ends(self, first: Mapping[Place, int]) -> dict[Place, int]:
+        """Return the offset that the next message at each place will get.
+
+        The embedded broker counts its last batch as one message when it is asked
+        for the end; with the messages themselves comes the right number.
+        """
+        with _as_broker_error("looking up last offsets"):
+            found = self._consumer.end_offsets([self._tp(*place) for place in self._places])
+            ends = {self._place(tp): offset for tp, offset in found.items()}
+            unknown = {place for place, end in ends.items() if end > first[place]}
+            self.seek({place: max(end - 1, 0) for place, end in ends.items()})
+            deadline = time.monotonic() + REQUEST_TIMEOUT_MS / 1000
+            while unknown and time.monotonic() < deadline:
+                self._consumer.poll(timeout_ms=FETCH_WAIT_MS)
+                for place in list(unknown):
+                    end = self._consumer.highwater(self._tp(*place))
+                    if end is not None:
+                        ends[place] = max(ends[place], end)
+                        unknown.discard(place)
+        return ends
 
     @property
     def places(self) -> list[Place]:
@@ -949,8 +961,17 @@ class Reader(_Client):
             )
         messages: list[Incoming] = []
         for tp, batch in batches.items():
+            place = self._place(tp)
+            self._next[place] = batch[-1].offset + 1
+            from_ms = self._from_ms.get(place)
+            if from_ms is not None:
+                # the embedded broker does not look up times: it begins at its oldest message
+                new = [n for n, message in enumerate(batch) if message.timestamp >= from_ms]
+                if not new:
+                    continue
+                del self._from_ms[place]
+                batch = batch[new[0] :]
             messages.extend(self._incoming(message) for message in batch)
-            self._next[self._place(tp)] = batch[-1].offset + 1
         return messages
 
     def caught_up(self) -> bool:
@@ -996,4 +1017,4 @@ class Reader(_Client):
         with _as_broker_error("seeking"):
             for place, offset in offsets.items():
                 self._consumer.seek(self._tp(*place), offset)
-                self._next[place] = offset
+        self._next.update(offsets)

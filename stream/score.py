@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import torch
 
 from ecg.chunk import Chunk
-from ecg.errors import ChunkError, EcgError, StateError
+from ecg.errors import ChunkError, StateError
 from ecg.finding import Findings
 from ecg.monitor import Monitor
 from stream import metrics
@@ -329,19 +329,12 @@ class Score:
     # --- findings out ---
 
     def _judge(self, admitted: Sequence[tuple[Incoming, Chunk]]) -> list[Findings]:
-        if not admitted:
-            return []
-        try:
-            return self._monitor.advance([chunk for _, chunk in admitted])
-        except EcgError:
-            # one by one, so that only the chunk at fault is lost
-            found: list[Findings] = []
-            for message, chunk in admitted:
-                try:
-                    found.extend(self._monitor.advance([chunk]))
-                except EcgError as error:
-                    self._dead_letters.give_up(message, "refused", str(error))
-            return found
+        refusals = self._monitor.refusals([chunk for _, chunk in admitted])
+        for position, error in refusals.items():
+            self._dead_letters.give_up(admitted[position][0], "refused", str(error))
+        return self._monitor.advance(
+            [chunk for position, (_, chunk) in enumerate(admitted) if position not in refusals]
+        )
 
     def _publish(self, found: Sequence[Findings]) -> None:
         """Publish what nobody has heard yet, and see that it has arrived."""

@@ -1,0 +1,265 @@
+"""What every broker must do for us: the embedded one and Apache Kafka."""
+
+import subprocess
+import sys
+import time
+import uuid
+
+import pytest
+
+from stream.errors import BrokerError, FencedError
+from stream.kafka import (
+    Cluster,
+    Consumer,
+    Incoming,
+    Polled,
+    Producer,
+    Reader,
+    create_topics,
+    partition_for,
+)
+from stream.topics import TOPICS, Topic
+
+W, A = "ecg.waveforms", "ecg.actions"
+PARTITIONS = 4
+
+
+def members_poll(
+    *members: Consumer, until: "list[set[int]] | None" = None, give_up_s: float = 20.0
+) -> list[list[Incoming]]:
+    """Poll in turn until the members own these partitions; return what each was given."""
+    got: list[list[Incoming]] = [[] for _ in members]
+    deadline = time.monotonic() + give_up_s
+    while True:
+        for number, member in enumerate(members):
+            got[number].extend(member.poll(0.02).messages)
+        if until is not None and sorted(map(sorted, until)) == sorted(
+            sorted(member.owned) for member in members
+        ):
+            return got
+        assert time.monotonic() < deadline, [member.owned for member in members]
+
+
+def poll_for(member: Consumer, n: int, *, give_up_s: float = 20.0) -> list[Incoming]:
+    """Poll until n messages have come."""
+    messages: list[Incoming] = []
+    deadline = time.monotonic() + give_up_s
+    while len(messages) < n:
+        assert time.monotonic() < deadline, f"{len(messages)} of {n}"
+        messages.extend(member.poll(0.05).messages)
+    return messages
+
+
+@pytest.fixture
+def group() -> str:
+    return f"group-{uuid.uuid4().hex[:8]}"
+
+
+@pytest.fixture(autouse=True)
+def _quick_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stream.kafka.SESSION_TIMEOUT_MS", 1500)
+    monkeypatch.setattr("stream.kafka.HEARTBEAT_INTERVAL_MS", 100)
+
+
+def fill(cluster: Cluster, topic: str = W, *, patients: int = 10, each: int = 10) -> None:
+    with Producer(cluster) as producer:
+        for number in range(each):
+            for patient in range(patients):
+                producer.send(topic, f"p{patient}", f"{patient}:{number}".encode())
+
+
+def test_topics_are_created_once(any_cluster: Cluster) -> None:
+    assert create_topics(any_cluster, TOPICS, partitions=PARTITIONS) == []
+    new = Topic(name=f"ecg.new-{uuid.uuid4().hex[:8]}", compacted=True)
+    assert create_topics(any_cluster, [*TOPICS, new], partitions=PARTITIONS) == [new.name]
+
+
+def test_topics_with_other_partitions_are_refused(any_cluster: Cluster) -> None:
+    with pytest.raises(BrokerError, match=r"must have 5 partitions, but .*waveforms has 4"):
+        create_topics(any_cluster, TOPICS, partitions=5)
+
+
+def test_order_of_a_key_is_kept_and_its_partition_is_ours(any_cluster: Cluster) -> None:
+    fill(any_cluster)
+    with Reader(any_cluster, [W]) as reader:
+        messages = list(reader.read_to_end())
+    assert len(messages) == 100
+    for patient in range(10):
+        own = [message for message in messages if message.key == f"p{patient}"]
+        assert [m.value for m in own] == [f"{patient}:{n}".encode() for n in range(10)]
+        assert {m.partition for m in own} == {partition_for(f"p{patient}", PARTITIONS)}
+
+
+def test_partition_of_a_key_is_the_same_in_another_process() -> None:
+    keys = [f"patient-{n}" for n in range(50)]
+    program = (
+        "import sys; from stream.kafka import partition_for; "
+        "print([partition_for(key, 8) for key in sys.argv[1:]])"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", program, *keys], capture_output=True, text=True, check=True
+    ).stdout
+    assert said.strip() == str([partition_for(key, 8) for key in keys])
+
+
+def test_headers_timestamps_and_tombstones_come_through(any_cluster: Cluster) -> None:
+    with Producer(any_cluster) as producer:
+        producer.send(A, "p1", b"x", headers=[("a", b"1"), ("b", b"")], timestamp_ms=1234)
+        producer.send(A, "p1", None, timestamp_ms=5678)
+        ends = producer.flush()
+    partition = partition_for("p1", PARTITIONS)
+    assert ends == {(A, partition): 2}
+    with Reader(any_cluster, [A]) as reader:
+        first, second = reader.read_to_end()
+    assert first.headers == (("a", b"1"), ("b", b""))
+    assert first.header("a") == b"1"
+    assert (first.timestamp_ms, second.timestamp_ms) == (1234, 5678)
+    assert (first.value, second.value) == (b"x", None)
+    assert str(second) == f"{A}[{partition}]@1"
+
+
+def test_reader_starts_where_it_is_told(any_cluster: Cluster) -> None:
+    with Producer(any_cluster) as producer:
+        for number in range(10):
+            producer.send(A, "p1", str(number).encode(), timestamp_ms=1000 * number)
+    place = (A, partition_for("p1", PARTITIONS))
+
+    def values(**how: object) -> list[bytes | None]:
+        with Reader(any_cluster, [A], **how) as reader:  # type: ignore[arg-type]  # as given
+            return [message.value for message in reader.read_to_end()]
+
+    assert len(values()) == 10
+    assert values(start="latest") == []
+    assert values(start=7000) == [b"7", b"8", b"9"]
+    assert values(start=99_000) == []
+    assert values(offsets={place: 8}) == [b"8", b"9"]
+    with Reader(any_cluster, [A], start="latest") as reader:
+        assert reader.caught_up()
+        with Producer(any_cluster) as producer:
+            producer.send(A, "p1", b"new")
+        deadline = time.monotonic() + 10
+        while not (messages := reader.poll(0.1)):
+            assert time.monotonic() < deadline
+        assert messages[0].value == b"new"
+
+
+def test_group_goes_on_after_the_last_commit(any_cluster: Cluster, group: str) -> None:
+    fill(any_cluster)
+    with Consumer(any_cluster, group, [W]) as consumer:
+        assert len(poll_for(consumer, 100)) == 100
+        consumer.commit_done()
+        with Producer(any_cluster) as producer:
+            for partition in range(PARTITIONS):
+                producer.send(W, None, b"next", partition=partition)
+            ends = producer.flush()
+        committed = consumer.committed(ends)
+        assert sum(committed.values()) == 100
+        assert committed.items() <= {place: end - 1 for place, end in ends.items()}.items()
+    with Consumer(any_cluster, group, [W]) as consumer:
+        assert [message.value for message in poll_for(consumer, PARTITIONS)] == [b"next"] * 4
+
+
+def test_commit_takes_topics_not_followed(any_cluster: Cluster, group: str) -> None:
+    with Consumer(any_cluster, group, [W]) as consumer:
+        members_poll(consumer, until=[{0, 1, 2, 3}])
+        consumer.commit({(W, 0): 0, ("ecg.findings", 2): 7})
+        places = [("ecg.findings", 2), ("ecg.findings", 1)]
+        assert consumer.committed(places) == {("ecg.findings", 2): 7}
+        consumer.check_membership()
+
+
+def test_commit_keeps_a_note(cluster: Cluster, group: str) -> None:
+    place = ("ecg.findings", 2)
+    with Consumer(cluster, group, [W]) as consumer:
+        members_poll(consumer, until=[{0, 1, 2, 3}])
+        consumer.commit({place: 7}, {place: "epoch 3"})
+        assert consumer.notes([place, (W, 0)]) == {place: "epoch 3"}
+
+
+def test_held_partition_gives_nothing_until_started(any_cluster: Cluster, group: str) -> None:
+    fill(any_cluster)
+    fill(any_cluster, A, each=1)
+    partition = partition_for("p0", PARTITIONS)
+    with Consumer(any_cluster, group, [W, A], held=True) as consumer:
+        polled = Polled()
+        deadline = time.monotonic() + 20
+        while not polled.assigned:
+            polled = consumer.poll(0.05)
+            assert time.monotonic() < deadline
+        assert polled.assigned == {0, 1, 2, 3}
+        for _ in range(5):
+            assert not consumer.poll(0.05).messages
+        consumer.start(partition, {W: 5})
+        with Reader(any_cluster, [W, A], partitions=[partition]) as reader:
+            there = list(reader.read_to_end())
+        wanted = {str(message) for message in there if message.topic == A or message.offset >= 5}
+        messages = poll_for(consumer, len(wanted))
+        assert {str(message) for message in messages} == wanted
+
+
+def test_partitions_are_shared_and_taken_back_when_a_member_leaves(
+    any_cluster: Cluster, group: str
+) -> None:
+    with Consumer(any_cluster, group, [W, A]) as first:
+        members_poll(first, until=[{0, 1, 2, 3}])
+        with Consumer(any_cluster, group, [W, A]) as second:
+            members_poll(first, second, until=[{0, 1}, {2, 3}])
+            fill(any_cluster)
+            deadline = time.monotonic() + 20
+            got: list[Incoming] = []
+            while len(got) < 100:
+                got.extend([*first.poll(0.02).messages, *second.poll(0.02).messages])
+                assert time.monotonic() < deadline, len(got)
+            assert len({str(message) for message in got}) == 100
+            second.commit_done()
+        members_poll(first, until=[{0, 1, 2, 3}])
+
+
+def test_kept_partition_goes_on_without_being_mentioned(cluster: Cluster, group: str) -> None:
+    with Consumer(cluster, group, [W]) as first:
+        members_poll(first, until=[{0, 1, 2, 3}])
+        fill(cluster)
+        poll_for(first, 100)  # not committed: a partition that stays must not start again
+        changes: list[Polled] = []
+        with Consumer(cluster, group, [W]) as second:
+            deadline = time.monotonic() + 20
+            while len(first.owned) != 2 or len(second.owned) != 2:
+                changes.append(first.poll(0.05))
+                second.poll(0.05)
+                assert time.monotonic() < deadline
+            kept = set(first.owned)
+            assert set().union(*(polled.revoked for polled in changes)) == {0, 1, 2, 3} - kept
+            assert not any(polled.assigned & kept for polled in changes)
+            assert not any(m.partition in kept for polled in changes for m in polled.messages)
+
+
+def test_commit_of_a_member_that_was_left_behind_is_refused(cluster: Cluster, group: str) -> None:
+    with Consumer(cluster, group, [W]) as paused:
+        members_poll(paused, until=[{0, 1, 2, 3}])
+        paused._consumer._coordinator._disable_heartbeat()  # as if the process were stopped
+        with Consumer(cluster, group, [W]) as other:
+            members_poll(other, until=[{0, 1, 2, 3}])
+            with pytest.raises(FencedError):
+                paused.commit({(W, 0): 1})
+            with pytest.raises(FencedError):
+                paused.check_membership()
+
+
+def test_sends_to_a_missing_topic_are_refused(any_cluster: Cluster) -> None:
+    with pytest.raises(BrokerError):
+        Reader(any_cluster, ["ecg.nothing"])
+    with pytest.raises(BrokerError, match="create the topics first"):
+        Consumer(any_cluster, "g", ["ecg.nothing"])
+
+
+def test_message_without_key_or_partition_is_refused(any_cluster: Cluster) -> None:
+    with Producer(any_cluster) as producer, pytest.raises(ValueError, match="key or a partition"):
+        producer.send(W, None, b"x")
+
+
+def test_message_too_large_is_told_and_the_producer_goes_on(any_cluster: Cluster) -> None:
+    with Producer(any_cluster) as producer:
+        with pytest.raises(BrokerError):
+            producer.send(W, "p1", b"x" * 2_000_000)
+        producer.send(W, "p1", b"small")
+        assert producer.flush() == {(W, partition_for("p1", PARTITIONS)): 1}
