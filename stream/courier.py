@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from stream.clock import Clock
-from stream.dead_letter import dead_letter
+from stream.dead_letter import Reason
 from stream.endpoint import Endpoint
 from stream.errors import DecodeError, FencedError
 from stream.kafka import Incoming, Place, Polled
-from stream.messages import AlarmMessage, DeadLetter, decode
-from stream.outbox import Attempt, Event, GivenUp, Lane, Outbox
+from stream.outbox import Attempt, Commit, Event, GivenUp, Lane, Outbox
 from stream.topics import ALARMS
+from stream.watermark import Epochs, Heard
 from stream.webhook import Answer, Poster
 
 logger = logging.getLogger(__name__)
@@ -50,8 +50,20 @@ class Inbox(Protocol):
     def offsets_at(self, places: Iterable[Place], timestamp_ms: int) -> dict[Place, int]:
         """Return the offsets of the first messages at or after a time."""
 
-    def commit(self, offsets: Mapping[Place, int]) -> None:
+    def notes(self, places: Iterable[Place]) -> dict[Place, str]:
+        """Return the notes committed with the offsets."""
+
+    def commit(
+        self, offsets: Mapping[Place, int], notes: Mapping[Place, str] | None = None
+    ) -> None:
         """Commit offsets."""
+
+
+class Burial(Protocol):
+    """What a courier needs of ``stream.dead_letter.DeadLetters``."""
+
+    def give_up(self, message: Incoming, reason: Reason, detail: str) -> None:
+        """Send a dead letter."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,8 +89,10 @@ class Courier:
         Where they come from; its group's committed offset is what is delivered.
     posters : mapping of lane to Poster
         The endpoint's, and its fallback's if it has one.
-    bury : callable
-        Writes dead letters, and returns when they are safe.
+    dead_letters : Burial
+        Where to put what is given up.
+    settle : callable
+        Returns when the dead letters are safe; raises BrokerError if they are not.
     submit : callable
         Runs an attempt, elsewhere or at once.
     clock : Clock
@@ -97,7 +111,8 @@ class Courier:
         *,
         inbox: Inbox,
         posters: Mapping[Lane, Poster],
-        bury: Callable[[list[DeadLetter]], None],
+        dead_letters: Burial,
+        settle: Callable[[], object],
         submit: Callable[[Callable[[], None]], None],
         clock: Clock,
         gone: dict[Lane, str] | None = None,
@@ -107,7 +122,8 @@ class Courier:
         self._endpoint = endpoint
         self._inbox = inbox
         self._posters = posters
-        self._bury = bury
+        self._dead_letters = dead_letters
+        self._settle = settle
         self._submit = submit
         self._clock = clock
         self._on_delivery = on_delivery
@@ -115,7 +131,8 @@ class Courier:
         self._outbox = Outbox(has_fallback="fallback" in posters, gone=gone)
         self._answers: queue.SimpleQueue[tuple[Attempt, Answer]] = queue.SimpleQueue()
         self._in_flight = 0
-        self._letters: list[DeadLetter] = []
+        self._heard: dict[int, Heard] = {}
+        self._unsettled = False
         self._committed: dict[int, int] = {}
         self._committed_s = float("-inf")
 
@@ -137,6 +154,7 @@ class Courier:
         self._outbox.forget(polled.revoked)
         for partition in polled.revoked:
             self._committed.pop(partition, None)
+            self._heard.pop(partition, None)
         for partition in sorted(polled.assigned):
             self._begin(partition)
         for message in polled.messages:
@@ -146,7 +164,6 @@ class Courier:
             self._give_up(given_up)
         self._dispatch()
         self._collect()
-        self._write_letters()
         self._commit()
 
     def finish(self) -> None:
@@ -154,11 +171,14 @@ class Courier:
         deadline = self._monotonic_s() + _LAST_WORDS_S
         while self._in_flight and (left := deadline - self._monotonic_s()) > 0:
             self._collect(left)
-        self._write_letters()
         self._commit(at_once=True)
 
     def _begin(self, partition: int) -> None:
         place = (ALARMS.name, partition)
+        # what is read again must be heard again, but not a fenced writer's repeats of it
+        floor = self._inbox.notes([place]).get(place, "")
+        epochs = Epochs({place: int(floor)} if floor.isdigit() else {})
+        self._heard[partition] = Heard(epochs=epochs)
         if self._inbox.committed([place]):
             self._inbox.start(partition)
             return
@@ -171,22 +191,21 @@ class Courier:
     def _take(self, message: Incoming) -> None:
         self._outbox.pass_over(message.partition, message.offset)
         try:
-            alarm = decode(message.value or b"", AlarmMessage)
+            alarm = self._heard[message.partition].alarm(message)
         except DecodeError as error:
-            logger.error("not an alarm: %s", error, extra={"record": str(message)})
-            self._letters.append(self._letter(message, reason="not an alarm", detail=str(error)))
+            self._dead_letters.give_up(message, "unreadable", str(error))
+            self._unsettled = True
             return
-        if not self._endpoint.wants(alarm.data.priority):
+        if alarm is None or not self._endpoint.wants(alarm.data.priority):
             return
         age_s = max(0.0, self._clock.now_ns() / 1e9 - message.timestamp_ms / 1e3)
         event = Event(
-            partition=message.partition,
-            offset=message.offset,
+            message=message,
             event_id=alarm.id,
             alarm_id=alarm.data.alarm_id,
             patient=alarm.data.patient,
             priority=alarm.data.priority,
-            body=message.value or b"",
+            epoch=alarm.epoch,
             born_s=self._monotonic_s() - age_s,
         )
         for given_up in self._outbox.add(event):
@@ -207,7 +226,7 @@ class Courier:
         try:
             answer = self._posters[attempt.lane].post(
                 attempt.event.event_id,
-                attempt.event.body,
+                attempt.event.message.value or b"",
                 now_ns=self._clock.now_ns(),
                 late=attempt.late,
                 escalated_from=self._endpoint.name if attempt.lane == "fallback" else None,
@@ -240,7 +259,7 @@ class Courier:
             self._posters[attempt.lane].endpoint.name,
             attempt.tries,
             answer.detail,
-            extra={"record": _place(event)},
+            extra={"record": str(event.message)},
         )
         if self._on_delivery is not None:
             self._on_delivery(
@@ -255,61 +274,38 @@ class Courier:
             )
 
     def _give_up(self, given_up: GivenUp) -> None:
-        event = given_up.event
         name = self._posters[given_up.lane].endpoint.name
-        logger.error(
-            "%s is given up, endpoint %s: %s (%s)",
-            event.event_id,
-            name,
-            given_up.reason,
-            given_up.detail,
-            extra={"record": _place(event)},
-        )
-        self._letters.append(
-            dead_letter(
-                topic=ALARMS.name,
-                partition=event.partition,
-                offset=event.offset,
-                key=event.patient.encode(),
-                value=event.body,
-                reason=f"webhook {given_up.reason}",
-                detail=f"endpoint {name}: {given_up.detail}",
-                at_ns=self._clock.now_ns(),
-            )
-        )
-
-    def _letter(self, message: Incoming, *, reason: str, detail: str) -> DeadLetter:
-        return dead_letter(
-            topic=message.topic,
-            partition=message.partition,
-            offset=message.offset,
-            key=None if message.key is None else message.key.encode(),
-            value=message.value,
-            reason=reason,
-            detail=detail,
-            at_ns=self._clock.now_ns(),
-        )
-
-    def _write_letters(self) -> None:
-        """Write what was given up: before the commit that lets it go, or not at all."""
-        if self._letters:
-            self._bury(self._letters)
-            self._letters = []
+        detail = f"{given_up.event.event_id} to endpoint {name}: {given_up.detail}"
+        self._dead_letters.give_up(given_up.event.message, given_up.reason, detail)
+        self._unsettled = True
 
     def _commit(self, *, at_once: bool = False) -> None:
+        """Commit what is done; what was given up must be safe before, or is not let go."""
+        if self._unsettled:
+            self._settle()
+            self._unsettled = False
         commits = self._outbox.commits()
-        changed = {p: at for p, at in commits.items() if self._committed.get(p) != at}
+        changed = {p: at for p, at in commits.items() if self._committed.get(p) != at.offset}
         now_s = self._monotonic_s()
         if not changed or not (at_once or now_s - self._committed_s >= _COMMIT_EVERY_S):
             return
         try:
-            self._inbox.commit({(ALARMS.name, p): at for p, at in changed.items()})
+            self._inbox.commit(
+                {(ALARMS.name, p): at.offset for p, at in changed.items()},
+                {(ALARMS.name, p): self._floor(p, at) for p, at in changed.items()},
+            )
         except FencedError as error:
             # the next poll says what is no longer ours; whoever has it delivers again, same id
             logger.info("endpoint %s: %s", self._endpoint.name, error)
             return
-        self._committed.update(changed)
+        self._committed.update({p: at.offset for p, at in changed.items()})
         self._committed_s = now_s
+
+    def _floor(self, partition: int, commit: Commit) -> str:
+        """Return the epoch that the first message after a commit must have."""
+        if commit.oldest is not None:
+            return str(commit.oldest.epoch)
+        return str(self._heard[partition].epochs.highest.get((ALARMS.name, partition), 0))
 
 
 class Workers:
@@ -333,7 +329,3 @@ class Workers:
     def _run(self) -> None:
         while (attempt := self._work.get()) is not None:
             attempt()
-
-
-def _place(event: Event) -> str:
-    return f"{ALARMS.name}[{event.partition}]@{event.offset}"

@@ -27,6 +27,10 @@ Reason = Literal[
     "no-ecg",
     "wrong-unit",
     "refused",
+    "webhook-refused",
+    "webhook-gone",
+    "webhook-expired",
+    "webhook-too-many",
 ]
 
 

@@ -7,12 +7,13 @@ from collections.abc import Callable, Sequence
 
 from stream.clock import Clock, SystemClock
 from stream.courier import Courier, Delivery, Workers
+from stream.dead_letter import DeadLetters
 from stream.endpoint import Endpoint, check_endpoints
 from stream.errors import StreamError
 from stream.kafka import Cluster, Consumer, Producer, wait_for_broker
-from stream.messages import DeadLetter, RoleMessage, encode
+from stream.messages import RoleMessage, encode
 from stream.outbox import Lane
-from stream.topics import ALARMS, DEAD_LETTERS, ROLES
+from stream.topics import ALARMS, ROLES
 from stream.webhook import Poster
 
 logger = logging.getLogger(__name__)
@@ -118,19 +119,12 @@ def _deliver(
         Consumer(cluster, group_of(endpoint.name), [ALARMS.name], held=True) as consumer,
         Producer(cluster) as producer,
     ):
-
-        def bury(letters: list[DeadLetter]) -> None:
-            for letter in letters:
-                producer.send(
-                    DEAD_LETTERS.name, letter.key, encode(letter), partition=letter.partition
-                )
-            producer.flush()
-
         courier = Courier(
             endpoint,
             inbox=consumer,
             posters=posters,
-            bury=bury,
+            dead_letters=DeadLetters(producer, clock, role="notify"),
+            settle=producer.flush,
             submit=workers.submit,
             clock=clock,
             gone=gone,

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from ecg.alarm import Priority
+from stream.kafka import Incoming
 from stream.webhook import Answer
 
 FIRST_RETRIES_S = (1.0, 2.0, 4.0, 8.0)
@@ -32,6 +33,7 @@ WINDOW = 20_000
 so that an endpoint that is away for hours cannot keep new red alarms from the fallback."""
 
 Lane = Literal["endpoint", "fallback"]
+Why = Literal["webhook-refused", "webhook-gone", "webhook-expired", "webhook-too-many"]
 _LANES: tuple[Lane, ...] = ("endpoint", "fallback")
 _WORTH: dict[Priority, int] = {"high": 2, "medium": 1, "low": 0}
 
@@ -40,13 +42,12 @@ _WORTH: dict[Priority, int] = {"high": 2, "medium": 1, "low": 0}
 class Event:
     """One alarm event as it stands in Kafka."""
 
-    partition: int
-    offset: int
+    message: Incoming
     event_id: str
     alarm_id: str
     patient: str
     priority: Priority
-    body: bytes
+    epoch: int
     born_s: float
     """When it was written, on the clock that ``now_s`` is of."""
 
@@ -89,8 +90,18 @@ class GivenUp:
 
     event: Event
     lane: Lane
-    reason: Literal["refused", "gone", "expired", "too many waiting"]
+    reason: Why
     detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commit:
+    """Up to where a partition is done."""
+
+    offset: int
+    """The first offset that is not done."""
+    oldest: Event | None
+    """What stands there and waits; None if nothing does."""
 
 
 class Outbox:
@@ -126,12 +137,12 @@ class Outbox:
         if len(self._entries) >= self._window:
             least = min(self._entries.values(), key=lambda entry: _WORTH[entry.event.priority])
             given_up = self._drop(
-                least, "too many waiting", f"more than {self._window} events wait"
+                least, "webhook-too-many", f"more than {self._window} events wait"
             )
-        self._entries[event.partition, event.offset] = _Entry(
+        self._entries[_place(event)] = _Entry(
             event=event, lanes={"endpoint": _Delivery(due_s=event.born_s)}
         )
-        self.pass_over(event.partition, event.offset)
+        self.pass_over(*_place(event))
         return given_up
 
     def pass_over(self, partition: int, offset: int) -> None:
@@ -164,10 +175,10 @@ class Outbox:
                 if delivery.done or delivery.in_flight:
                     continue
                 if lane in self._gone:
-                    given_up += self._give_up(entry, lane, "gone", self._gone[lane])
+                    given_up += self._give_up(entry, lane, "webhook-gone", self._gone[lane])
                 elif delivery.tries and now_s - event.born_s >= EXPIRY_S:
                     detail = f"not taken within {EXPIRY_S / 3600:g} h, {delivery.tries} attempts"
-                    given_up += self._give_up(entry, lane, "expired", detail)
+                    given_up += self._give_up(entry, lane, "webhook-expired", detail)
             self._settle(entry)
         return given_up
 
@@ -223,19 +234,21 @@ class Outbox:
         else:
             if answer.result == "gone":
                 self._gone[attempt.lane] = answer.detail
-            given_up = self._give_up(entry, attempt.lane, answer.result, answer.detail)
+            why: Why = "webhook-gone" if answer.result == "gone" else "webhook-refused"
+            given_up = self._give_up(entry, attempt.lane, why, answer.detail)
             self._escalate_refused(entry, attempt.lane, now_s)
         self._settle(entry)
         return given_up
 
-    def commits(self) -> dict[int, int]:
-        """Return, for each partition, the offset from which a successor must read."""
-        commits = dict(self._positions)
-        seen: set[int] = set()
-        for partition, offset in self._entries:
-            if partition not in seen:  # the first of a partition is its oldest
-                seen.add(partition)
-                commits[partition] = offset
+    def commits(self) -> dict[int, Commit]:
+        """Return, for each partition, from where a successor must read."""
+        commits = {
+            partition: Commit(offset=offset, oldest=None)
+            for partition, offset in self._positions.items()
+        }
+        for (partition, offset), entry in self._entries.items():
+            if commits[partition].oldest is None:  # the first of a partition is its oldest
+                commits[partition] = Commit(offset=offset, oldest=entry.event)
         return commits
 
     def _escalate_refused(self, entry: _Entry, lane: Lane, now_s: float) -> None:
@@ -246,21 +259,19 @@ class Outbox:
         self,
         entry: _Entry,
         lane: Lane,
-        reason: Literal["refused", "gone", "expired", "too many waiting"],
+        reason: Why,
         detail: str,
     ) -> list[GivenUp]:
         entry.lanes[lane].done = True
         return [GivenUp(event=entry.event, lane=lane, reason=reason, detail=detail)]
 
-    def _drop(
-        self, entry: _Entry, reason: Literal["too many waiting"], detail: str
-    ) -> list[GivenUp]:
+    def _drop(self, entry: _Entry, reason: Why, detail: str) -> list[GivenUp]:
         given_up: list[GivenUp] = []
         for lane, delivery in entry.lanes.items():
             if not delivery.done:
                 given_up += self._give_up(entry, lane, reason, detail)
         entry.forgotten = True
-        del self._entries[entry.event.partition, entry.event.offset]
+        del self._entries[_place(entry.event)]
         return given_up
 
     def _settle(self, entry: _Entry) -> None:
@@ -269,4 +280,8 @@ class Outbox:
         if own.taken and other is not None and not other.in_flight:
             other.done = True
         if entry.done() and not entry.forgotten:
-            del self._entries[entry.event.partition, entry.event.offset]
+            del self._entries[_place(entry.event)]
+
+
+def _place(event: Event) -> tuple[int, int]:
+    return event.message.partition, event.message.offset

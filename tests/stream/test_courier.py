@@ -1,0 +1,342 @@
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+import httpx
+import pytest
+
+from ecg.alarm import Priority
+from stream.clock import ManualClock
+from stream.courier import RESERVED, SINCE_S, WORKERS, Courier, Delivery, Workers
+from stream.dead_letter import Reason
+from stream.endpoint import Endpoint, new_secret
+from stream.errors import BrokerError, FencedError
+from stream.kafka import Incoming, Place, Polled
+from stream.outbox import Lane
+from stream.webhook import Poster
+from tests.stream.alarms import body
+
+SECRET = new_secret()
+NOW_S = 1_800_000_000
+
+
+@dataclass
+class FakeInbox:
+    """One member that has all partitions; what is committed is its only memory."""
+
+    log: list[Incoming] = field(default_factory=list)
+    commits: dict[Place, int] = field(default_factory=dict)
+    kept_notes: dict[Place, str] = field(default_factory=dict)
+    at_time: int = 0
+    asked_since_ms: int | None = None
+    fenced: bool = False
+    assigned: frozenset[int] = frozenset({0, 1})
+    revoked: frozenset[int] = frozenset()
+    _next: dict[int, int] = field(default_factory=dict)
+
+    def write(self, value: bytes, *, partition: int = 0, age_s: float = 0.0, key: str = "p") -> int:
+        offset = sum(m.partition == partition for m in self.log)
+        self.log.append(
+            Incoming(
+                topic="ecg.alarms",
+                partition=partition,
+                offset=offset,
+                key=key,
+                value=value,
+                headers=(),
+                timestamp_ms=round((NOW_S - age_s) * 1000),
+            )
+        )
+        return offset
+
+    def poll(self, timeout_s: float = 0.1, *, max_messages: int = 5000) -> Polled:
+        messages = [
+            m for m in self.log if m.partition in self._next and m.offset >= self._next[m.partition]
+        ]
+        for m in messages:
+            self._next[m.partition] = m.offset + 1
+        polled = Polled(revoked=self.revoked, assigned=self.assigned, messages=messages)
+        self.revoked = self.assigned = frozenset()
+        return polled
+
+    def start(self, partition: int, at: Mapping[str, int] | None = None) -> None:
+        place = ("ecg.alarms", partition)
+        self._next[partition] = (at or {}).get("ecg.alarms", self.commits.get(place, 0))
+
+    def committed(self, places: Iterable[Place]) -> dict[Place, int]:
+        return {place: self.commits[place] for place in places if place in self.commits}
+
+    def notes(self, places: Iterable[Place]) -> dict[Place, str]:
+        return {place: self.kept_notes[place] for place in places if place in self.kept_notes}
+
+    def offsets_at(self, places: Iterable[Place], timestamp_ms: int) -> dict[Place, int]:
+        self.asked_since_ms = timestamp_ms
+        return dict.fromkeys(places, self.at_time)
+
+    def commit(
+        self, offsets: Mapping[Place, int], notes: Mapping[Place, str] | None = None
+    ) -> None:
+        if self.fenced:
+            raise FencedError("the group has moved on")
+        self.commits.update(offsets)
+        self.kept_notes.update(notes or {})
+
+
+@dataclass
+class Bench:
+    """A courier whose time, broker and receivers belong to the test."""
+
+    inbox: FakeInbox = field(default_factory=FakeInbox)
+    clock: ManualClock = field(default_factory=lambda: ManualClock(NOW_S * 10**9))
+    statuses: dict[str, int] = field(default_factory=dict)
+    """Answer by webhook-id; 204 for those not in it."""
+    requests: list[httpx.Request] = field(default_factory=list)
+    buried: list[tuple[int, str]] = field(default_factory=list)
+    unsettled: list[tuple[int, str]] = field(default_factory=list)
+    broker_away: bool = False
+    deliveries: list[Delivery] = field(default_factory=list)
+    waiting: list[Callable[[], None]] = field(default_factory=list)
+    held: bool = False
+    gone: dict[Lane, str] = field(default_factory=dict)
+
+    def answer(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request)
+        return httpx.Response(self.statuses.get(request.headers["webhook-id"], 204))
+
+    def give_up(self, message: Incoming, reason: Reason, detail: str) -> None:
+        self.unsettled.append((message.offset, reason))
+
+    def settle(self) -> None:
+        if self.broker_away:
+            raise BrokerError("not acknowledged")
+        self.buried += self.unsettled
+        self.unsettled = []
+
+    def submit(self, attempt: Callable[[], None]) -> None:
+        if self.held:
+            self.waiting.append(attempt)
+        else:
+            attempt()
+
+    def courier(self, *, min_priority: Priority = "low", fallback: bool = False) -> Courier:
+        names: list[tuple[Lane, str]] = [("endpoint", "main")]
+        if fallback:
+            names.append(("fallback", "pager"))
+        posters = {
+            lane: Poster(
+                Endpoint(name=name, url=f"https://{name}.example/", secrets=(SECRET,)),
+                transport=httpx.MockTransport(self.answer),
+            )
+            for lane, name in names
+        }
+        return Courier(
+            Endpoint(
+                name="main",
+                url="https://main.example/",
+                secrets=(SECRET,),
+                min_priority=min_priority,
+            ),
+            inbox=self.inbox,
+            posters=posters,
+            dead_letters=self,
+            settle=self.settle,
+            submit=self.submit,
+            clock=self.clock,
+            gone=self.gone,
+            on_delivery=self.deliveries.append,
+            monotonic_s=lambda: self.clock.now_ns() / 1e9 - NOW_S,
+        )
+
+    def run(self, courier: Courier, seconds: float = 1.0) -> None:
+        for _ in range(round(seconds * 4)):
+            courier.step(0.0)
+            self.clock.advance(0.25)
+
+    def ids(self) -> list[str]:
+        return [request.headers["webhook-id"] for request in self.requests]
+
+
+def test_event_is_posted_byte_for_byte_and_committed() -> None:
+    bench = Bench()
+    bench.inbox.write(body())
+    bench.run(bench.courier())
+    (request,) = bench.requests
+    assert request.content == body()
+    assert request.headers["webhook-id"] == "a1.1"
+    assert bench.inbox.commits[("ecg.alarms", 0)] == 1
+    assert [(d.event_id, d.answer.result, d.tries) for d in bench.deliveries] == [
+        ("a1.1", "delivered", 1)
+    ]
+
+
+def test_event_is_not_committed_before_it_is_taken_and_comes_again_with_the_same_id() -> None:
+    bench = Bench(statuses={"a1.1": 500})
+    bench.inbox.write(body())
+    bench.run(bench.courier())
+    assert bench.inbox.commits[("ecg.alarms", 0)] == 0
+    bench.statuses.clear()
+    bench.inbox.assigned = frozenset({0, 1})  # killed, and started again
+    bench.run(bench.courier())
+    assert bench.ids() == ["a1.1", "a1.1"]
+    assert bench.requests[0].content == bench.requests[1].content
+    assert bench.inbox.commits[("ecg.alarms", 0)] == 1
+
+
+def test_new_endpoint_begins_a_quarter_of_an_hour_ago_and_remembers_where() -> None:
+    bench = Bench()
+    for sequence in (1, 2):
+        bench.inbox.write(body(sequence))
+    bench.inbox.at_time = 1
+    bench.run(bench.courier())
+    assert bench.inbox.asked_since_ms == (NOW_S - SINCE_S) * 1000
+    assert bench.ids() == ["a1.2"]
+    assert bench.inbox.commits[("ecg.alarms", 1)] == 1
+
+
+def test_repeat_and_words_of_a_fenced_writer_are_not_delivered() -> None:
+    bench = Bench()
+    bench.inbox.write(body(1, epoch=5))
+    bench.inbox.write(body(1, epoch=5))
+    bench.inbox.write(body(2, epoch=4))
+    bench.inbox.write(body(2, epoch=6))
+    bench.run(bench.courier())
+    assert bench.ids() == ["a1.1", "a1.2"]
+    assert bench.inbox.commits[("ecg.alarms", 0)] == 4
+
+
+def test_fenced_writer_is_not_delivered_after_a_restart_either() -> None:
+    bench = Bench()
+    bench.inbox.write(body(1, epoch=5))
+    bench.run(bench.courier())
+    bench.inbox.write(body(2, epoch=4))
+    bench.inbox.write(body(2, epoch=5))
+    bench.inbox.assigned = frozenset({0, 1})
+    bench.run(bench.courier())
+    assert bench.ids() == ["a1.1", "a1.2"]
+    assert b'"epoch":5' in bench.requests[1].content
+
+
+def test_event_stuck_at_a_takeover_is_delivered_after_a_restart_although_its_epoch_is_old() -> None:
+    bench = Bench(statuses={"a1.1": 500})
+    bench.inbox.write(body(1, epoch=5))
+    bench.inbox.write(body(1, alarm_id="a2", patient="p2", epoch=6))
+    bench.run(bench.courier())
+    bench.statuses.clear()
+    bench.inbox.assigned = frozenset({0, 1})
+    bench.run(bench.courier())
+    assert bench.ids() == ["a1.1", "a2.1", "a1.1", "a2.1"]
+
+
+def test_partition_that_comes_back_is_read_again_from_the_commit() -> None:
+    bench = Bench(statuses={"a1.1": 500})
+    bench.inbox.write(body())
+    courier = bench.courier()
+    bench.run(courier, 0.5)
+    bench.statuses.clear()
+    bench.inbox.revoked = bench.inbox.assigned = frozenset({0})
+    bench.run(courier)
+    assert bench.ids() == ["a1.1", "a1.1"]
+    assert bench.inbox.commits[("ecg.alarms", 0)] == 1
+
+
+def test_only_wanted_priorities_are_posted_but_all_are_committed() -> None:
+    bench = Bench()
+    for i, priority in enumerate(("low", "medium", "high")):
+        bench.inbox.write(body(alarm_id=f"a{i}", priority=priority))
+    bench.run(bench.courier(min_priority="medium"))
+    assert bench.ids() == ["a2.1", "a1.1"]
+    assert bench.inbox.commits[("ecg.alarms", 0)] == 3
+
+
+def test_garbage_becomes_a_dead_letter_and_stops_nobody() -> None:
+    bench = Bench()
+    bench.inbox.write(b"\x00garbage")
+    bench.inbox.write(b"{}")
+    bench.inbox.write(body())
+    bench.run(bench.courier())
+    assert bench.buried == [(0, "unreadable"), (1, "unreadable")]
+    assert bench.ids() == ["a1.1"]
+    assert bench.inbox.commits[("ecg.alarms", 0)] == 3
+
+
+def test_refused_event_is_a_dead_letter_before_it_is_committed() -> None:
+    bench = Bench(statuses={"a1.1": 404}, broker_away=True)
+    bench.inbox.write(body())
+    with pytest.raises(BrokerError):
+        bench.run(bench.courier())
+    assert bench.inbox.commits.get(("ecg.alarms", 0), 0) == 0
+    bench.broker_away = False
+    bench.unsettled.clear()
+    bench.inbox.assigned = frozenset({0, 1})
+    bench.run(bench.courier())
+    assert bench.buried == [(0, "webhook-refused")]
+    assert bench.inbox.commits[("ecg.alarms", 0)] == 1
+
+
+def test_endpoint_that_is_gone_is_asked_once() -> None:
+    bench = Bench(statuses={"a1.1": 410})
+    bench.inbox.write(body(1))
+    bench.inbox.write(body(2))
+    bench.run(bench.courier())
+    bench.inbox.write(body(3))
+    bench.inbox.assigned = frozenset({0, 1})
+    bench.run(bench.courier())
+    assert bench.ids() == ["a1.1"]
+    assert bench.buried == [(0, "webhook-gone"), (1, "webhook-gone"), (2, "webhook-gone")]
+
+
+def test_high_alarm_goes_to_the_fallback_and_says_from_where_when_unanswered() -> None:
+    bench = Bench(statuses={"a1.1": 503})
+    bench.inbox.write(body())
+    courier = bench.courier(fallback=True)
+    bench.run(courier, 14)
+    assert {request.url.host for request in bench.requests} == {"main.example"}
+    bench.run(courier, 1.5)
+    (escalated,) = [r for r in bench.requests if r.url.host == "pager.example"]
+    assert escalated.headers["rhythmwatch-escalated-from"] == "main"
+    assert escalated.headers["webhook-id"] == "a1.1"
+    assert escalated.content == body()
+
+
+def test_event_is_marked_late_when_it_is_old() -> None:
+    bench = Bench()
+    bench.inbox.write(body(1), age_s=60)
+    bench.inbox.write(body(1, alarm_id="a2", patient="p2"), age_s=1)
+    bench.run(bench.courier())
+    late = {r.headers["webhook-id"]: "rhythmwatch-late" in r.headers for r in bench.requests}
+    assert late == {"a1.1": True, "a2.1": False}
+
+
+def test_red_alarm_has_a_free_hand_when_others_hang() -> None:
+    bench = Bench(held=True)
+    for i in range(20):
+        bench.inbox.write(body(alarm_id=f"m{i}", patient=f"m{i}", priority="medium"))
+    courier = bench.courier()
+    bench.run(courier)
+    assert len(bench.waiting) == WORKERS - RESERVED
+    bench.inbox.write(body(alarm_id="red", patient="red", priority="high"))
+    courier.step(0.0)
+    bench.waiting[-1]()
+    assert bench.ids() == ["red.1"]
+
+
+def test_commit_refused_by_the_group_is_left_to_the_next_owner() -> None:
+    bench = Bench()
+    bench.inbox.write(body())
+    bench.inbox.commits = {("ecg.alarms", p): 0 for p in (0, 1)}
+    bench.inbox.fenced = True
+    bench.run(bench.courier())
+    assert bench.ids() == ["a1.1"]
+    assert bench.inbox.commits[("ecg.alarms", 0)] == 0
+
+
+def test_attempts_under_way_are_waited_for_at_the_end() -> None:
+    bench = Bench()
+    bench.inbox.write(body())
+    workers = Workers("test", 1)
+    courier = bench.courier()
+    courier._submit = workers.submit
+    bench.run(courier, 0.5)
+    courier.finish()
+    workers.close()
+    assert bench.ids() == ["a1.1"]
+    assert bench.inbox.commits[("ecg.alarms", 0)] == 1
