@@ -1,0 +1,204 @@
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from rich.console import Console
+
+from ecg.annotation import read_annotations
+from ecg.checkpoint import save
+from ecg.errors import CheckpointError, RecordError
+from ecg.judge import Judge
+from ecg.metrics import NOT_JUDGED
+from ecg.model import BeatLSTM, BeatLSTMSize
+from ecg.simulator import Simulator, Step, write_wfdb
+from training.evaluate import EXTENSION, evaluate, run, select, write_found
+from training.scorecard import scorecard, table_of
+
+SINUS = [Step(duration_s=40, rate_bpm=75, pvc_per_min=6)]
+NOISY = [Step(duration_s=30), Step(duration_s=20, artefact="lead_off"), Step(duration_s=10)]
+
+
+def model() -> BeatLSTM:
+    torch.manual_seed(4)
+    return BeatLSTM(BeatLSTMSize())
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    where = tmp_path_factory.mktemp("records")
+    write_wfdb(where, "calm", Simulator(SINUS, fs=360, seed=1))
+    write_wfdb(where, "fast", Simulator([Step(duration_s=30, rate_bpm=140)], fs=128, seed=2))
+    write_wfdb(where, "off", Simulator(NOISY, fs=250, seed=3))
+    return where
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    path = tmp_path / "weights" / "beat.safetensors"
+    save(model(), path, temperature=1.0)
+    return path
+
+
+def test_clean_beats_are_all_found_and_none_is_judged_without_a_model(directory: Path) -> None:
+    card = scorecard(evaluate(directory, ["calm", "fast"], judge=None), from_s=5.0)
+    assert card["records"] == ["calm", "fast"]
+    assert card["qrs"] == {"se": 1.0, "ppv": 1.0}
+    assert card["qrs_50ms"] == {"se": 1.0, "ppv": 1.0}
+    assert card["beats"]["V"] == {"se": 0.0, "ppv": None, "f1": None}
+    assert card["accuracy"] == 0.0
+    assert card["unfit_share"] == 0.0
+    assert 0 < card["delay_s"]["p50"] <= card["delay_s"]["p95"] <= card["delay_s"]["max"] <= 2.0
+
+
+def test_last_beat_is_found_though_none_follows(directory: Path) -> None:
+    (heard,) = evaluate(directory, ["calm"], judge=None)
+    reference, _ = read_annotations(directory / "calm").beats()
+    within = reference[reference < 40 * 360 - 90]
+    assert abs(int(heard.samples[-1]) - int(within[-1])) < 20
+    assert heard.delays_s[-1] <= 2.0
+
+
+def test_beats_missed_in_an_unfit_signal_count_as_missed(directory: Path, tmp_path: Path) -> None:
+    # the same heart, annotated also where the lead is off
+    for suffix in (".hea", ".dat"):
+        (tmp_path / f"off{suffix}").write_bytes((directory / f"off{suffix}").read_bytes())
+    simulator = Simulator([Step(duration_s=60)], fs=250, seed=3)
+    write_wfdb(tmp_path, "truth", simulator)
+    (tmp_path / "off.atr").write_bytes((tmp_path / "truth.atr").read_bytes())
+    card = scorecard(evaluate(tmp_path, ["off"], judge=None), from_s=0.0)
+    assert card["qrs"]["se"] == pytest.approx(40 / 60, abs=0.05)
+    assert card["unfit_share"] == pytest.approx(20 / 60, abs=0.05)
+
+
+def test_same_is_said_of_a_record_whatever_the_chunks_and_the_company(directory: Path) -> None:
+    judge = Judge(model(), version="test", device="cpu")
+    names = ["calm", "fast", "off"]
+    together = evaluate(directory, names, judge=judge, chunk_s=1.0)
+    alone = evaluate(directory, names, judge=judge, chunk_s=0.25, company=1)
+    for a, b in zip(together, alone, strict=True):
+        assert a.name == b.name
+        for field in ("samples", "classes", "delays_s", "seconds", "fit"):
+            assert np.array_equal(getattr(a, field), getattr(b, field)), field
+
+
+def test_progress_adds_up_to_the_length_of_the_records(directory: Path) -> None:
+    told: list[float] = []
+    evaluate(directory, ["calm", "off"], judge=None, on_heard=told.append)
+    assert sum(told) == pytest.approx(100.0)
+    assert len(told) > 100
+
+
+def test_files_and_figures_agree_when_written(
+    directory: Path, weights: Path, tmp_path: Path
+) -> None:
+    out = io.StringIO()
+    card = run(
+        directory,
+        records="calm,fast",
+        json_file=tmp_path / "card.json",
+        annotations=tmp_path / "found",
+        weights=weights,
+        device="cpu",
+        from_s=5.0,
+        console=Console(file=out, width=120),
+    )
+    assert json.loads((tmp_path / "card.json").read_text()) == card
+    assert "calm" in out.getvalue()
+    assert "gross" in out.getvalue()
+    judge = Judge(model(), version="test", device="cpu")
+    for heard in evaluate(directory, ["calm", "fast"], judge=judge):
+        found = read_annotations(tmp_path / "found" / heard.name, extension=EXTENSION)
+        assert found.samples.tolist() == heard.samples.tolist()
+        labels = [NOT_JUDGED if c == NOT_JUDGED else c for c in heard.classes.tolist()]
+        assert list(found.symbols) == [label.replace(NOT_JUDGED, "Q") for label in labels]
+        assert NOT_JUDGED not in labels
+
+
+def test_json_is_all_that_is_printed_when_asked_for_on_standard_output(
+    directory: Path, weights: Path
+) -> None:
+    out = io.StringIO()
+    card = run(
+        directory,
+        records="fast",
+        json_file="-",
+        weights=weights,
+        device="cpu",
+        console=Console(file=out),
+    )
+    assert json.loads(out.getvalue()) == card
+    assert list(card) == [
+        "records",
+        "delay_s",
+        "unfit_share",
+        "scored_from_s",
+        "qrs",
+        "qrs_from_start",
+        "qrs_50ms",
+        "beats",
+        "f_counts_as_v_is",
+        "accuracy",
+        "per_record",
+    ]
+
+
+def test_nothing_is_scored_when_records_end_within_the_learning_time(
+    directory: Path, weights: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    console = Console(file=io.StringIO())
+    card = run(directory, records="fast", weights=weights, device="cpu", console=console)
+    assert card["qrs"] == {"se": None, "ppv": None}
+    assert card["qrs_from_start"]["se"] == 1.0
+    assert "nothing is scored" in caplog.text
+
+
+def test_unjudged_beats_are_written_as_unclassifiable(directory: Path, tmp_path: Path) -> None:
+    (heard,) = evaluate(directory, ["fast"], judge=None)
+    write_found(tmp_path, heard)
+    found = read_annotations(tmp_path / "fast", extension=EXTENSION)
+    assert set(found.symbols) == {"Q"}
+    assert len(found.symbols) == len(heard.samples) > 60
+
+
+def test_records_are_selected_by_name_list_or_all(directory: Path) -> None:
+    assert select(directory, "all") == ("calm", "fast", "off")
+    assert select(directory, "off, calm") == ("off", "calm")
+
+
+@pytest.mark.parametrize(
+    ("records", "says"),
+    [
+        ("ds1", "not there: 101, 106"),
+        ("calm,nobody", "not there: nobody"),
+        ("", "records must be all, ds1, ds2"),
+    ],
+)
+def test_records_that_are_not_there_are_named(directory: Path, records: str, says: str) -> None:
+    with pytest.raises(RecordError, match=says):
+        select(directory, records)
+
+
+def test_records_without_beats_are_refused(tmp_path: Path) -> None:
+    write_wfdb(tmp_path, "bare", Simulator(SINUS, fs=250))
+    (tmp_path / "bare.atr").unlink()
+    with pytest.raises(RecordError, match="name a directory that has them"):
+        select(tmp_path, "all")
+    with pytest.raises(RecordError, match=r"bare in .* has no beat annotations"):
+        select(tmp_path, "bare")
+
+
+def test_absent_weights_say_how_to_make_them(directory: Path, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="rhythmwatch train"):
+        run(directory, weights=tmp_path / "none.safetensors", device="cpu")
+
+
+def test_table_shows_records_average_and_gross(directory: Path) -> None:
+    card = scorecard(evaluate(directory, ["calm", "off"], judge=None), from_s=5.0)
+    out = io.StringIO()
+    Console(file=out, width=140).print(table_of(card))
+    lines = [line for line in out.getvalue().splitlines() if "100.00" in line]
+    assert [line.split("│")[1].strip() for line in lines] == ["calm", "off", "average", "gross"]
+    assert "delay of a beat: p50" in out.getvalue()
