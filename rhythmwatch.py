@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ecg.errors import EcgError
+from ecg.errors import CheckpointError, EcgError
 from stream.errors import SettingsError, StreamError
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ app = typer.Typer(
 
 _STEPS = ("records", "validation fit", "final fit")
 Device = Literal["auto", "cpu", "cuda"]
+WatchingRole = Literal["score", "alarm", "notify"]
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 SettingsOption = Annotated[
     Path | None,
@@ -326,10 +327,20 @@ def score(
     settings = _enter(context)
     stop = _until_signalled()
     from ecg.checkpoint import SHIPPED, load
+    from ecg.judge import Judge
     from ecg.monitor import Monitor
+    from ecg.warm import warm_up
     from stream.score import run_score
 
-    judge = load(weights or SHIPPED, device=device or settings.device)
+    judge: Judge | None = None
+    try:
+        judge = load(weights or SHIPPED, device=device or settings.device)
+    except CheckpointError as error:
+        if weights is not None:
+            raise
+        # rates and signal quality need no model, and every finding says that there is none
+        logging.getLogger(__name__).error("beats are not classified: %s", error)
+    warm_up(judge)
     run_score(
         _cluster(settings, bootstrap),
         lambda: Monitor(judge),
@@ -412,6 +423,30 @@ def receiver(
         host=host,
         port=port,
     )
+
+
+@app.command(rich_help_panel="Tools")
+def health(
+    context: typer.Context,
+    role: Annotated[WatchingRole, typer.Argument(help="The role to ask about.")],
+    bootstrap: BootstrapOption = None,
+) -> None:
+    """Say whether somebody does a role's work, for every patient.
+
+    The exit status is 0 if every partition is watched, else 1: a health check.
+
+    [bold]Examples[/bold]
+      rhythmwatch health score
+      rhythmwatch health alarm --bootstrap kafka:9092
+    """
+    settings = _enter(context)
+    from stream.health import unwatched
+
+    silent = unwatched(_cluster(settings, bootstrap), role)
+    if silent:
+        typer.echo(f"no {role} watches partitions {', '.join(map(str, sorted(silent)))}", err=True)
+        raise typer.Exit(1)
+    typer.echo(f"every partition has a {role}")
 
 
 @app.command(rich_help_panel="Model")

@@ -18,11 +18,12 @@ from stream.broker import EmbeddedBroker, free_port, port_is_free
 from stream.endpoint import new_secret
 from stream.errors import ProcessError
 from stream.kafka import Incoming, Reader, create_topics
-from stream.messages import AlarmMessage, FindingsMessage, RoleMessage, decode
+from stream.messages import RoleMessage, decode
 from stream.processes import Child, end, keep_running
 from stream.receiver import Received, Receiver
 from stream.tally import Tally
 from stream.topics import ALARMS, FINDINGS, ROLES, TOPICS
+from stream.watermark import Heard
 
 logger = logging.getLogger(__name__)
 
@@ -110,6 +111,7 @@ class _Demo:
         self._broker: EmbeddedBroker | None = None
         self._children: list[Child] = []
         self._tally = Tally()
+        self._heard = Heard()
         self._verified: set[str] = set()
         self._refused: set[str] = set()
         """Ids of the webhooks that the receiver has seen."""
@@ -240,18 +242,19 @@ webhook_allow_private = true
     def _take(self, messages: Iterable[Incoming]) -> None:
         arrived_ns = time.time_ns()
         for message in messages:
-            if message.value is None:
-                continue
-            if message.topic == FINDINGS.name:
-                found = decode(message.value, FindingsMessage).findings()
-                self._tally.add_findings(found, arrived_ns=arrived_ns)
-            elif message.topic == ALARMS.name:
-                event = decode(message.value, AlarmMessage).data
-                self._tally.add_alarm(event)
-                self._say(_said(event))
-            elif message.topic == ROLES.name:
-                role = decode(message.value, RoleMessage).role
-                self._watched[role].add(message.partition)
+            if message.topic == ROLES.name:
+                if message.value is not None:
+                    role = decode(message.value, RoleMessage).role
+                    self._watched[role].add(message.partition)
+            elif message.topic == FINDINGS.name:
+                findings = self._heard.findings(message)
+                if findings is not None:
+                    self._tally.add_findings(findings.findings(), arrived_ns=arrived_ns)
+            else:
+                alarm = self._heard.alarm(message)
+                if alarm is not None:
+                    self._tally.add_alarm(alarm.data)
+                    self._say(_said(alarm.data))
 
     def _received(self, received: Received) -> None:
         """Note one webhook; called by the receiver's thread."""

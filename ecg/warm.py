@@ -1,0 +1,34 @@
+"""Warming up: what the first chunk would otherwise wait for."""
+
+import numpy as np
+
+from ecg.chunk import Chunk
+from ecg.judge import Judge
+from ecg.monitor import Monitor
+
+
+def warm_up(judge: Judge | None = None) -> None:
+    """Compile the signal path, or load it from the cache, and run the model once.
+
+    Compiling takes a quarter of a minute where it has not been done before; no
+    patient should wait for it.
+    """
+    fs = 250.0
+    # one QRS-like spike a second, so that beats are found and judged
+    samples = np.zeros((round(8 * fs), 1), dtype=np.int16)
+    samples[round(fs / 2) :: round(fs)] = 1000
+    monitor = Monitor(judge)
+    monitor.advance(
+        [
+            Chunk(
+                patient="warm-up",
+                stream="warm-up",
+                first_sample=0,
+                fs=fs,
+                leads=("II",),
+                samples=samples,
+                gain=(1000.0,),
+                baseline=(0,),
+            )
+        ]
+    )
