@@ -41,6 +41,6 @@ def monitor(view: str, *, patient: str | None = None, key: str) -> Any:
     token = live().gate.token(Pass(author=who(), patient=patient))
     return _component()(
         key=key,
-        data={"view": view, "patient": patient, "token": token, "assets": ASSETS},
+        data={"view": view, "patient": patient, "token": token, "assets": ASSETS, "author": who()},
         on_open_change=lambda: None,
     )

@@ -93,6 +93,7 @@ def state_of(recent: Recent) -> dict[str, Any]:
         "reason": status.reason if status else None,
         "warm_up": status.warm_up if status else None,
         "model": status.model if status else None,
+        "silenced_until_ms": (recent.silenced_until_ns() or 0) // 1_000_000 or None,
         "judged": status is not None,
         "alarms": [alarm_words(event) for event in recent.current_alarms()],
     }
@@ -103,6 +104,7 @@ class _Sent:
     """What one viewer has of one patient."""
 
     slot: int
+    recent: Recent
     stream: str = ""
     leads: tuple[int, ...] = ()
     sample: int = 0
@@ -143,7 +145,10 @@ class Feed:
                 recent = patients.get(name)
                 if recent is None:
                     continue
-                sent = self._sent.setdefault(name, _Sent(len(self._sent)))
+                sent = self._sent.get(name)
+                if sent is None or sent.recent is not recent:
+                    slot = len(self._sent) if sent is None else sent.slot
+                    sent = self._sent[name] = _Sent(slot, recent)
                 self._news(recent, sent, messages)
                 stretch = self._samples(recent, sent)
                 if stretch is not None:
@@ -234,8 +239,8 @@ class Feed:
             if sent is None:
                 continue
             down = [msgspec.to_builtins(part) for part in self._view.troubles(name)]
-            with self._view.reading() as patients:
-                state = state_of(patients[name]) | {"down": down}
+            with self._view.reading():
+                state = state_of(sent.recent) | {"down": down}
             encoded = _json.encode(state)
             if encoded != sent.state:
                 sent.state = encoded

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from dashboard.access import Gate
 from stream.actions import Actions
-from stream.view import View
+from stream.view import Follower, View
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,6 +12,7 @@ class Live:
     """The parts that ``run_dashboard`` made before the first page was asked for."""
 
     view: View
+    follower: Follower
     actions: Actions
     gate: Gate
 

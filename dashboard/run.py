@@ -43,9 +43,9 @@ def run_dashboard(
     """
     view = View(bootstrap)
     actions = Actions(bootstrap, prefix=prefix)
-    live = Live(view, actions, Gate({*LOOPBACK, host, *allowed_hosts}))
-    install(live)
     follower = Follower(view, prefix=prefix)
+    live = Live(view, follower, actions, Gate({*LOOPBACK, host, *allowed_hosts}))
+    install(live)
     follower.start()
     app = make_app(live)
     # Streamlit collects all garbage after every page run; what is loaded by now stays, and a

@@ -217,6 +217,12 @@ class Recent:
         """Return for how long the oldest sample that no finding covers has been here, in s."""
         return now_s - self._unjudged[0][1] if self._unjudged else 0.0
 
+    def silenced_until_ns(self) -> int | None:
+        """Return until when the patient's sounds are paused, as the alarms say it."""
+        return (
+            max((event.silenced_until_ns or 0 for event in self.alarms.values()), default=0) or None
+        )
+
     def v_per_min(self) -> int | None:
         """Return the ventricular beats of the last minute; None while the ECG is not judged."""
         status = self.statuses.last()

@@ -9,21 +9,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
+from ecg.alarm import AlarmEvent
 from stream.errors import BrokerError, DecodeError
 from stream.kafka import Cluster, Incoming, Reader, wait_for_broker
-from stream.messages import (
-    AlarmMessage,
-    FindingsMessage,
-    PatientMessage,
-    RoleMessage,
-    TrendMessage,
-    decode,
-    decode_waveform,
-)
-from stream.recent import WAVEFORM_S, Recent, Stretch
+from stream.messages import PatientMessage, RoleMessage, TrendMessage, decode, decode_waveform
+from stream.recent import STRIP_S, WAVEFORM_S, Recent, Stretch
 from stream.topics import ALARMS, FINDINGS, PATIENTS, ROLES, TRENDS, WAVEFORMS, Topic
+from stream.watermark import Heard
 
-__all__ = ["Follower", "Recent", "Stretch", "Trouble", "View"]
+__all__ = ["Follower", "Recent", "Stretch", "TrendMessage", "Trouble", "View"]
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +28,8 @@ BACK_S = WAVEFORM_S
 HISTORY_S = 12 * 3600.0
 """How far back alarms and trends are read at the start."""
 PROBE_S = 1.0
+READ_BACK_MARGIN_MS = 3000
+"""A message's time is when it was sent, a little after its samples were taken."""
 Part = Literal["broker", "score", "alarm"]
 
 
@@ -82,7 +78,8 @@ class View:
         self.monotonic_s = monotonic_s
         self.wall_ns = wall_ns
         self._patients: dict[str, Recent] = {}
-        self._heard_s: dict[tuple[str, int], float] = {}
+        self._heard = Heard()
+        self._signs_s: dict[tuple[str, int], float] = {}
         self._started_s = monotonic_s()
         self._broker_s = self._started_s
         self._lock = threading.Lock()
@@ -108,7 +105,12 @@ class View:
         with self._lock:
             now_s = self.monotonic_s()
             if now_s - self._broker_s > SILENT_S:
+                # it may be another one, or have lost what it had: nothing old may stay
                 self.lost += 1
+                self._patients.clear()
+                self._signs_s.clear()
+                self._heard = Heard()
+                self._started_s = now_s
             self._broker_s = now_s
 
     def broker_silent_s(self) -> float:
@@ -135,26 +137,29 @@ class View:
             with self._lock:
                 self._of(waveform.patient, record.partition).take_waveform(waveform, at_s=now_s)
         elif record.topic == FINDINGS.name:
-            findings = decode(value, FindingsMessage)
             with self._lock:
-                self._of(findings.patient, record.partition).take_findings(findings)
+                findings = self._heard.findings(record)
+                if findings is not None:
+                    self._of(findings.patient, record.partition).take_findings(findings)
         elif record.topic == ALARMS.name:
-            alarm = decode(value, AlarmMessage).data
             with self._lock:
-                self._of(alarm.patient, record.partition).take_alarm(alarm)
+                alarm = self._heard.alarm(record)
+                if alarm is not None:
+                    self._of(alarm.data.patient, record.partition).take_alarm(alarm.data)
         elif record.topic == PATIENTS.name:
             patient = decode(value, PatientMessage)
             with self._lock:
                 self._of(patient.patient, record.partition).registry = patient
         elif record.topic == TRENDS.name:
-            trend = decode(value, TrendMessage)
             with self._lock:
-                self._of(trend.patient, record.partition).take_trend(trend)
+                trend = self._heard.trend(record)
+                if trend is not None:
+                    self._of(trend.patient, record.partition).take_trend(trend)
         elif record.topic == ROLES.name:
             role = decode(value, RoleMessage)
             if self.wall_ns() - role.at_ns < SILENT_S * 1e9:
                 with self._lock:
-                    self._heard_s[role.role, record.partition] = now_s
+                    self._signs_s[role.role, record.partition] = now_s
 
     def _of(self, patient: str, partition: int) -> Recent:
         recent = self._patients.get(patient)
@@ -194,7 +199,7 @@ class View:
                         step="Check that `rhythmwatch score` runs and keeps up.",
                     )
                 )
-            heard_s = self._heard_s.get(("alarm", recent.partition or 0), self._started_s)
+            heard_s = self._signs_s.get(("alarm", recent.partition or 0), self._started_s)
             if now_s - heard_s > SILENT_S:
                 found.append(
                     Trouble(
@@ -276,6 +281,47 @@ class Follower:
                 for partition in range(partitions)
             },
         )
+
+    def strip(self, event: AlarmEvent) -> Stretch | None:
+        """Return the strip around an alarm's transition: from memory, else read back.
+
+        Parameters
+        ----------
+        event : AlarmEvent
+            The transition; the strip reaches ``STRIP_S`` back from its sample.
+
+        Returns
+        -------
+        Stretch or None
+            None where the waveform is no longer kept.
+
+        Raises
+        ------
+        BrokerError
+            If the broker is away.
+        """
+        with self._view.reading() as patients:
+            recent = patients.get(event.patient)
+            kept = recent.strips.get(event.alarm_id) if recent is not None else None
+            partition = recent.partition if recent is not None else None
+        if kept is not None or partition is None:
+            return kept
+        past = Recent(event.patient)
+        start_ms = event.detected_ns // 1_000_000 - round(1000 * STRIP_S) - READ_BACK_MARGIN_MS
+        with Reader(
+            self._cluster, [WAVEFORMS.name], partitions=[partition], start=start_ms
+        ) as reader:
+            for record in reader.read_to_end(give_up_s=5.0):
+                if record.key != event.patient or record.value is None:
+                    continue
+                waveform = decode_waveform(record.value)
+                if waveform.stream == event.stream:
+                    past.take_waveform(waveform, at_s=0.0)
+                if past.end_sample > event.sample:
+                    break
+        if not past.fs:
+            return None
+        return past.stretch(event.sample + 1 - round(STRIP_S * past.fs), event.sample + 1)
 
     def _probe(self) -> None:
         while not self._stop.wait(PROBE_S):

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from playwright.sync_api import sync_playwright
 
 
 def absent(reason: str) -> NoReturn:
@@ -37,8 +38,12 @@ def kafka() -> str | None:
 
 
 def browser() -> str:
-    """Return the path of Chromium."""
+    """Return the path of Chromium: the system's, else the one that Playwright has fetched."""
     for name in ("chromium", "chromium-browser", "google-chrome"):
         if path := shutil.which(name):
             return path
-    absent("no Chromium")
+    with sync_playwright() as playwright:
+        own = playwright.chromium.executable_path
+    if Path(own).exists():
+        return own
+    absent("no Chromium: install it, or run `playwright install chromium`")

@@ -113,14 +113,18 @@ export class Central {
       this.grid.replaceChildren(...wanted);
     }
     const general = this.store.troubles(this.link, null, nowMs);
+    const serverMs = this.store.serverMs(nowMs);
     const alarms = [];
     for (const id of ids) {
       const { state } = this.store.patient(id);
       this.sectors.get(id).update(nowMs, this.store.troubles(this.link, id, nowMs));
-      for (const alarm of state?.alarms ?? []) alarms.push({ ...alarm, bed: state.bed || id });
+      const silenced = (state?.silenced_until_ms ?? 0) > (serverMs ?? 0);
+      for (const alarm of state?.alarms ?? []) {
+        alarms.push({ ...alarm, bed: state.bed || id, silenced });
+      }
     }
     flag(this.element, "state", general.length ? "down" : "ok");
-    this.head.update(alarms, this.store.serverMs(nowMs), general);
+    this.head.update(alarms, serverMs, general);
     this.down.update(general);
     const heard = alarms.filter(({ silenced }) => !silenced);
     if (!general.length) this.sound.call(calling(heard)?.priority);

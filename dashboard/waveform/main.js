@@ -23,6 +23,7 @@ class Monitor {
         this.view.update(performance.now());
       },
     });
+    this.author = data.author;
     const shared = { store, link: this.link, sound };
     this.open = setTriggerValue;
     this.view =
@@ -63,7 +64,8 @@ export default function mount(args) {
   const known = mounted.get(parentElement);
   if (known && !known.ended) {
     known.open = args.setTriggerValue;
-    known.link.renew(data.token);
+    known.link.renew(data.token, known.author !== data.author);
+    known.author = data.author;
   } else {
     mounted.set(parentElement, new Monitor(parentElement, args));
   }

@@ -2,7 +2,16 @@
 
 const FIRST_RETRY_MS = 500;
 const LONGEST_RETRY_MS = 3000;
+const RELOAD_EVERY_MS = 10_000;
 const EXPIRED = 4401; // the server's close code for a token that is too old
+
+// Only the page gives new tokens, after an outage of more than a minute or another server's start.
+function reloadPage() {
+  const last = Number(sessionStorage.getItem("rhythmwatch-reload") ?? 0);
+  if (Date.now() - last < RELOAD_EVERY_MS) return;
+  sessionStorage.setItem("rhythmwatch-reload", String(Date.now()));
+  location.reload();
+}
 
 export class Link {
   constructor({ token, onFrame, onMessages, onOpen }) {
@@ -10,7 +19,6 @@ export class Link {
     this.handlers = { onFrame, onMessages, onOpen };
     this.heardMs = null;
     this.retryMs = FIRST_RETRY_MS;
-    this.expired = false;
     this.ended = false;
     this.connect();
   }
@@ -22,7 +30,6 @@ export class Link {
     socket.binaryType = "arraybuffer";
     socket.onopen = () => {
       this.retryMs = FIRST_RETRY_MS;
-      this.expired = false;
       this.handlers.onOpen();
     };
     socket.onmessage = ({ data }) => {
@@ -34,15 +41,16 @@ export class Link {
     };
     socket.onclose = ({ code }) => {
       if (this.ended) return;
-      this.expired = code === EXPIRED;
+      if (code === EXPIRED) reloadPage();
       setTimeout(() => !this.ended && this.connect(), this.retryMs);
       this.retryMs = Math.min(LONGEST_RETRY_MS, this.retryMs * 1.6);
     };
   }
 
-  // A newer token from the page; used at the next connection.
-  renew(token) {
+  // A newer token from the page, used at the next connection: at once if it names another author.
+  renew(token, now) {
     this.token = token;
+    if (now) this.socket.close();
   }
 
   send(message) {

@@ -112,9 +112,7 @@ export class Store {
         {
           part: "connection",
           text: `nothing heard from the dashboard's server for ${Math.round(silent / 1000)} s`,
-          step: link.expired
-            ? "Reload this page."
-            : "The page reconnects by itself. Check the network and `rhythmwatch dashboard`.",
+          step: "The page reconnects by itself. Check the network and `rhythmwatch dashboard`.",
         },
       ];
     }

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ecg.alarm import AlarmEvent, Code, Priority
 from ecg.chunk import MISSING
 from ecg.finding import Beat, BeatClass, LeadQuality, Span, Status, Unfit
-from stream.kafka import Cluster, Producer, partition_for
+from stream.kafka import Cluster, Producer
 from stream.messages import (
     AlarmMessage,
     FindingsMessage,
@@ -53,7 +53,7 @@ def ecg_mv(r_times_s: list[tuple[float, str]], times_s: NDArray[np.float64]) -> 
 
 @dataclass
 class Bed:
-    """One patient; change ``off`` or ``every_v`` to change what is sent."""
+    """One patient; change ``off``, ``silent`` or ``every_v`` to change what is sent."""
 
     patient: str
     bed: str
@@ -63,6 +63,7 @@ class Bed:
     label: str = ""
     leads: tuple[str, ...] = ("II", "V1")
     off: Unfit | None = None
+    silent: bool = False
     stream: str = "s1"
     sample: int = 0
     told: int = 0
@@ -81,13 +82,15 @@ class Bed:
 
 
 class Hospital:
-    """Publishes its beds' messages from a thread of its own until it is left."""
+    """Publishes its beds' messages from a thread of its own until it is left.
+
+    ``score_runs`` and ``alarm_runs`` say whether the roles it stands for live.
+    """
 
     def __init__(self, cluster: Cluster, beds: list[Bed]) -> None:
         self.beds = {bed.patient: bed for bed in beds}
         self.score_runs = True
         self.alarm_runs = True
-        self.sends = True
         self._cluster = cluster
         self._lock = threading.Lock()
         self._stop = threading.Event()
@@ -118,8 +121,8 @@ class Hospital:
         while not self._stop.wait(max(0.0, next_s - time.monotonic())):
             next_s += CHUNK / FS
             with self._lock:
-                if self.sends:
-                    for bed in self.beds.values():
+                for bed in self.beds.values():
+                    if not bed.silent:
                         self._send(bed)
                 if self.alarm_runs and time.monotonic() - role_s >= 1.0:
                     role_s = time.monotonic()
@@ -232,10 +235,10 @@ class Hospital:
             self._tell(event)
             return event
 
-    def change(self, event: AlarmEvent, **what: object) -> AlarmEvent:
+    def change(self, before: AlarmEvent, **what: object) -> AlarmEvent:
         """Send the alarm's next transition."""
         with self._lock:
-            changed = replace(event, sequence=event.sequence + 1, **what)  # type: ignore[arg-type]  # a test's own words
+            changed = replace(before, sequence=before.sequence + 1, **what)  # type: ignore[arg-type]  # a test's own words
             self._tell(changed)
             return changed
 
@@ -249,8 +252,3 @@ class Hospital:
             data=event,
         )
         self._producer.send(ALARMS.name, event.patient, encode(message))
-
-
-def partition_of(patient: str) -> int:
-    """Return the partition of a patient in these tests."""
-    return partition_for(patient, PARTITIONS)

@@ -1,0 +1,168 @@
+"""Figures of what was: strips around alarms and trends; pure functions of what the view knows."""
+
+import math
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import numpy as np
+import plotly.graph_objects as go
+
+from ecg.chunk import MISSING
+from stream.view import Stretch, TrendMessage
+
+GREEN = "#35ff7a"
+_PAPER = {"plot_bgcolor": "#000000", "paper_bgcolor": "#000000", "font": {"color": "#d7e3dc"}}
+_BAND_MV = 3.0
+"""Height of one lead in a strip, in mV."""
+_PX_PER_MM = 96 / 25.4
+
+
+def strip_figure(strip: Stretch, *, title: str = "") -> go.Figure:
+    """Return a strip on ECG paper: 25 mm/s, 10 mm/mV, one lead over the other.
+
+    Samples travel as float32 with their step, a third of the bytes of x and y
+    as floats; a missing sample is a gap.
+
+    Parameters
+    ----------
+    strip : Stretch
+        Samples of shape (n_samples, n_leads).
+    title : str
+        What stands over it.
+    """
+    signals = [(n, signal) for n, signal in enumerate(strip.signals) if signal.kind == "ecg"]
+    seconds = len(strip.samples) / strip.fs
+    figure = go.Figure()
+    for row, (column, signal) in enumerate(signals):
+        adc = strip.samples[:, column]
+        there = adc != MISSING
+        middle = float(np.median(adc[there])) if np.any(there) else 0.0
+        shift = -row * _BAND_MV
+        millivolts = np.where(
+            there, (adc.astype(np.float64) - middle) / signal.gain + shift, np.nan
+        )
+        figure.add_trace(
+            go.Scatter(
+                x0=0.0,
+                dx=1 / strip.fs,
+                y=millivolts.astype(np.float32),
+                mode="lines",
+                line={"color": GREEN, "width": 1.3},
+                name=signal.name,
+                hovertemplate="%{x:.2f} s",
+                connectgaps=False,
+            )
+        )
+        figure.add_annotation(
+            x=0,
+            y=shift + 1.2,
+            text=f"<b>{signal.name}</b>",
+            showarrow=False,
+            xanchor="left",
+            font={"color": GREEN},
+        )
+    low = -(len(signals) - 1) * _BAND_MV - _BAND_MV / 2
+    grid = {"gridcolor": "#0d3320", "zeroline": False, "showticklabels": False}
+    minor = {"showgrid": True, "gridcolor": "#06180e"}
+    figure.update_layout(
+        **_PAPER,
+        title={"text": title, "font": {"size": 15}},
+        showlegend=False,
+        margin={"l": 10, "r": 10, "t": 40 if title else 10, "b": 30},
+        height=round(10 * _BAND_MV * max(1, len(signals)) * _PX_PER_MM) + 70,
+        xaxis={
+            **grid,
+            "range": [0, math.ceil(seconds)],
+            "dtick": 0.2,
+            "minor": {**minor, "dtick": 0.04},
+            "fixedrange": False,
+        },
+        yaxis={
+            **grid,
+            "range": [low, _BAND_MV / 2],
+            "dtick": 0.5,
+            "minor": {**minor, "dtick": 0.1},
+            "fixedrange": True,
+        },
+    )
+    figure.add_annotation(
+        x=0,
+        y=0,
+        xref="paper",
+        yref="paper",
+        yshift=-24,
+        xanchor="left",
+        showarrow=False,
+        text="25 mm/s · 10 mm/mV when 1 s is 25 mm wide · unfiltered",
+        font={"size": 11},
+    )
+    return figure
+
+
+def trend_figure(
+    minutes: Sequence[TrendMessage],
+    *,
+    hours: float,
+    now_ns: int,
+    limits: tuple[float, float] | None,
+) -> go.Figure:
+    """Return heart rate and ventricular beats a minute over the last hours.
+
+    Minutes that could not be judged are gaps.
+
+    Parameters
+    ----------
+    minutes : sequence of TrendMessage
+        One-minute summaries, the oldest first.
+    hours : float
+        How far back the figure reaches.
+    now_ns : int
+        Its right edge, ns UTC.
+    limits : (float, float), optional
+        Low and high limit of the heart rate, drawn as lines.
+    """
+    since_ns = now_ns - round(hours * 3600e9)
+    shown = [minute for minute in minutes if minute.start_ns >= since_ns]
+    times = [_time(minute.start_ns) for minute in shown]
+    figure = go.Figure()
+    for name, values, width in (
+        ("HR highest", [minute.heart_rate_max for minute in shown], 0.8),
+        ("HR mean", [minute.heart_rate_mean for minute in shown], 2.2),
+        ("HR lowest", [minute.heart_rate_min for minute in shown], 0.8),
+    ):
+        figure.add_trace(
+            go.Scatter(
+                x=times,
+                y=values,
+                name=name,
+                mode="lines",
+                connectgaps=False,
+                line={"color": GREEN, "width": width},
+            )
+        )
+    figure.add_trace(
+        go.Bar(
+            x=times,
+            y=[minute.beats.get("V", 0) for minute in shown],
+            name="V per minute",
+            marker={"color": "#ff4d4d"},
+            yaxis="y2",
+        )
+    )
+    for limit in limits or ():
+        figure.add_hline(y=limit, line={"color": "#ffd800", "width": 1, "dash": "dot"})
+    axis = {"gridcolor": "#16241d", "zeroline": False, "rangemode": "tozero"}
+    figure.update_layout(
+        **_PAPER,
+        height=380,
+        margin={"l": 50, "r": 20, "t": 20, "b": 40},
+        legend={"orientation": "h", "y": 1.12},
+        xaxis={"range": [_time(since_ns), _time(now_ns)], "gridcolor": "#16241d"},
+        yaxis={**axis, "title": {"text": "HR, 1/min"}, "domain": [0.36, 1]},
+        yaxis2={**axis, "title": {"text": "V/min"}, "domain": [0, 0.28]},
+    )
+    return figure
+
+
+def _time(ns: int) -> datetime:
+    return datetime.fromtimestamp(ns / 1e9, tz=UTC)

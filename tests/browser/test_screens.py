@@ -1,0 +1,214 @@
+"""The real pages in Chromium: what a nurse sees, hears of, and can do."""
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from ecg.alarm import Action
+from stream.kafka import Cluster, Reader
+from stream.messages import ActionMessage, decode
+from stream.topics import ACTIONS
+from tests.browser.conftest import Dashboard
+from tests.browser.hospital import Hospital
+
+pytestmark = pytest.mark.browser
+
+IMAGES = Path(__file__).parents[2] / "docs" / "images"
+SCREENSHOTS = "RHYTHMWATCH_TEST_SCREENSHOTS"
+DOWN_MS = 5000
+"""What the screen promises: SYSTEM DOWN within 5 s."""
+PIXELS = """(name) => {
+  const find = (root) => {
+    const own = root.querySelector(`canvas.${name}`);
+    if (own) return own;
+    for (const element of root.querySelectorAll("*")) {
+      const found = element.shadowRoot && find(element.shadowRoot);
+      if (found) return found;
+    }
+    return null;
+  };
+  const canvas = find(document);
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  const seen = { green: 0, red: 0, hash: 0 };
+  for (let i = 0; i < data.length; i += 4) {
+    if (data[i + 3] < 128) continue;
+    if (data[i + 1] > 180 && data[i] < 120) seen.green++;
+    if (data[i] > 200 && data[i + 1] < 120) seen.red++;
+    seen.hash = (seen.hash * 31 + i) | 0;
+  }
+  return seen;
+}"""
+FRAMES = """(ms) => new Promise((done) => {
+  let frames = 0;
+  const start = performance.now();
+  const count = (now) => {
+    if (now - start > ms) done(frames / ((now - start) / 1000));
+    else { frames++; requestAnimationFrame(count); }
+  };
+  requestAnimationFrame(count);
+})"""
+Open = Callable[[str], Page]
+
+
+def pen(page: Page) -> dict[str, int]:
+    """Return how many green and red pixels the trace has, and a hash of which ones."""
+    found: dict[str, int] = page.evaluate(PIXELS, "pen")
+    return found
+
+
+def until(page: Page, what: Callable[[], bool], *, seconds: float = 15.0) -> None:
+    """Wait until something holds on the page."""
+    deadline = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < deadline, "it did not come to hold"
+        page.wait_for_timeout(50)
+
+
+def screenshot(page: Page, name: str) -> None:
+    """Write a picture for the documents when the environment asks for it."""
+    if os.environ.get(SCREENSHOTS):
+        IMAGES.mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=IMAGES / name)
+
+
+def actions(cluster: Cluster, patient: str, *, at_least: int) -> list[Action]:
+    """Return the actions asked for, once there are enough."""
+    found: list[Action] = []
+    deadline = time.monotonic() + 15
+    with Reader(cluster, [ACTIONS.name]) as reader:
+        while len(found) < at_least and time.monotonic() < deadline:
+            for message in reader.poll(0.1):
+                action = decode(message.value or b"", ActionMessage).action
+                if action.patient == patient:
+                    found.append(action)
+    return found
+
+
+def test_bedside_moves_and_marks_beats(
+    bedside: Open, record_property: Callable[[str, object], None]
+) -> None:
+    page = bedside("p208")
+    until(page, lambda: pen(page)["green"] > 500)
+    first = pen(page)
+    until(page, lambda: pen(page)["hash"] != first["hash"])
+    # red: the letter and the score of a ventricular beat
+    until(page, lambda: pen(page)["red"] > 30)
+    expect(page.locator(".hr .number")).to_have_text("72")
+    expect(page.locator(".title")).to_contain_text("Bed 1 · p208 · ADULT")
+    expect(page.locator(".lead").first).to_contain_text("40 Hz · 10 mm/mV · 25 mm/s")
+    expect(page.locator(".notice")).to_contain_text("Not a medical device")
+    expect(page.locator(".sound-off")).to_be_visible()
+    frames = page.evaluate(FRAMES, 2000)
+    record_property("frames_per_second", round(frames, 1))
+    assert frames > 5
+
+
+def test_alarm_is_announced_and_acknowledged_by_its_id(
+    bedside: Open, hospital: Hospital, ward_broker: Cluster
+) -> None:
+    page = bedside("p208")
+    alarm = hospital.alarm("p208", "v_per_min", "medium", "V/min 14>10")
+    tag = page.get_by_role("alert").filter(has_text="** V/min 14>10")
+    expect(tag).to_be_visible(timeout=5000)
+    expect(tag).to_have_attribute("data-priority", "medium")
+    until(page, lambda: pen(page)["red"] > 60)
+    screenshot(page, "bedside.png")
+    page.locator(f"button[data-alarm='{alarm.alarm_id}']").click()
+    asked = actions(ward_broker, "p208", at_least=1)
+    assert [(a.kind, a.alarm_id, a.author) for a in asked] == [
+        ("acknowledge", alarm.alarm_id, "unnamed")
+    ]
+    acknowledged = hospital.change(alarm, event="acknowledged", acknowledged=True, author="unnamed")
+    expect(page.locator(".list li")).to_contain_text("active, acknowledged by unnamed")
+    expect(tag).to_have_count(0)
+    hospital.change(acknowledged, event="ended", holds=False)
+    expect(page.locator(".none")).to_be_visible()
+
+
+def test_key_acknowledges_the_most_serious_alarm(
+    bedside: Open, hospital: Hospital, ward_broker: Cluster
+) -> None:
+    page = bedside("p119")
+    hospital.alarm("p119", "hr_low", "medium", "HR 44<50")
+    vt = hospital.alarm("p119", "vt", "high", "VT 142>100")
+    expect(page.locator(".head .tag")).to_have_text("*** VT 142>100", timeout=5000)
+    page.keyboard.press("a")
+    asked = actions(ward_broker, "p119", at_least=1)
+    assert [action.alarm_id for action in asked] == [vt.alarm_id]
+    page.keyboard.press("p")
+    asked = actions(ward_broker, "p119", at_least=2)
+    assert asked[1].kind == "silence"
+    assert asked[1].until_ns is not None
+    assert 119 < (asked[1].until_ns - asked[1].at_ns) / 1e9 < 121
+
+
+def test_sound_can_be_enabled(bedside: Open) -> None:
+    page = bedside("sim-1")
+    expect(page.locator(".title")).to_have_attribute("data-label", "SIMULATED")
+    page.get_by_role("button", name="Enable alarm sound").click()
+    expect(page.locator(".sound-off")).to_be_hidden()
+
+
+def test_lead_off_is_words_and_no_line(bedside: Open) -> None:
+    page = bedside("p231")
+    expect(page.locator(".screen .words")).to_contain_text("LEAD OFF")
+    until(page, lambda: pen(page)["green"] == 0)
+    expect(page.locator(".hr .number")).to_have_text("--")
+
+
+def test_silent_patient_is_no_data_and_comes_back(bedside: Open, hospital: Hospital) -> None:
+    page = bedside("quiet")
+    expect(page.locator(".hr .number")).to_have_text("66")
+    hospital.beds["quiet"].silent = True
+    try:
+        expect(page.locator(".screen .words")).to_contain_text("NO DATA", timeout=5000)
+        until(page, lambda: pen(page)["green"] == 0)
+        expect(page.locator(".hr .number")).to_have_text("--")
+        expect(page.locator(".down")).to_be_hidden()
+    finally:
+        hospital.beds["quiet"].silent = False
+    expect(page.locator(".screen .words")).to_be_hidden(timeout=10_000)
+    until(page, lambda: pen(page)["green"] > 50)
+
+
+def test_dead_roles_are_system_down_within_5_s(bedside: Open, hospital: Hospital) -> None:
+    page = bedside("sim-1")
+    down = page.locator(".down")
+    expect(down).to_be_hidden()
+    for name, words in (
+        ("score_runs", "score: this ECG is not being judged"),
+        ("alarm_runs", "alarm: nobody looks for alarms"),
+    ):
+        setattr(hospital, name, False)
+        try:
+            expect(down).to_contain_text(words, timeout=DOWN_MS)
+            until(page, lambda: pen(page)["green"] == 0)
+        finally:
+            setattr(hospital, name, True)
+        expect(down).to_be_hidden(timeout=10_000)
+
+
+def test_central_station_shows_every_patient_and_opens_a_bed(
+    page: Page, dashboard: Dashboard, hospital: Hospital
+) -> None:
+    lead_off = hospital.alarm("p231", "lead_off", "low", "Lead off: II")
+    page.goto(dashboard.url)
+    sectors = page.locator(".sector")
+    expect(sectors).to_have_count(len(hospital.beds), timeout=20_000)
+    expect(sectors.locator(".name")).to_have_text(
+        ["Bed 1 · p208", "Bed 2 · sim-1", "Bed 3 · p119", "Bed 4 · p231", "Bed 10 · quiet"]
+    )
+    expect(page.locator("[data-patient=p231]")).to_have_attribute("data-priority", "low")
+    expect(page.locator("[data-patient=p231] .tag")).to_have_text("* Lead off: II")
+    expect(page.locator("[data-patient=sim-1] .number")).to_have_text("95")
+    until(page, lambda: pen(page)["green"] > 300)
+    screenshot(page, "central.png")
+    hospital.change(lead_off, event="ended", holds=False)
+    expect(page.locator("[data-patient=p231]")).to_have_attribute("data-priority", "none")
+    page.locator("[data-patient=sim-1]").click()
+    expect(page.locator(".bedside .title")).to_contain_text("Bed 2 · sim-1", timeout=15_000)
+    assert "patient=sim-1" in page.url
