@@ -3,6 +3,7 @@
 EcgError
     RecordError            a recording cannot be read, or contradicts itself
         LeadError          a lead that was asked for is not there
+        DownloadError      a recording cannot be fetched
     RateError              a sampling frequency that the engine does not accept
     ChunkError             a chunk of samples that contradicts itself or its stream
     FindingsError          findings that contradict what was folded before them
@@ -22,6 +23,10 @@ class RecordError(EcgError):
 
 class LeadError(RecordError):
     """A lead that was asked for is not in the recording."""
+
+
+class DownloadError(RecordError):
+    """A recording cannot be fetched from PhysioNet."""
 
 
 class RateError(EcgError):
