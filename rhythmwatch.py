@@ -33,6 +33,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+records_app = typer.Typer(
+    help="List recordings, or download them from PhysioNet.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+)
+app.add_typer(records_app, name="records", rich_help_panel="Model")
 
 _STEPS = ("records", "validation fit", "final fit")
 Device = Literal["auto", "cpu", "cuda"]
@@ -107,6 +113,11 @@ def _cluster(settings: "Settings", bootstrap: str | None) -> "Cluster":
     from stream.kafka import Cluster
 
     return Cluster(bootstrap or settings.bootstrap, prefix=settings.prefix)
+
+
+def _found(folder: Path, settings: "Settings") -> Path:
+    """Return the folder itself, or the one of that name under the data setting."""
+    return folder if folder.is_dir() else settings.data / folder
 
 
 def _endpoints(settings: "Settings") -> "list[Endpoint]":
@@ -510,6 +521,125 @@ def train(
     for name, f1 in trained.validation.items():
         typer.echo(f"F1 of {name} on the validation patients: {f1:.3f}")
     typer.echo(f"{trained.version}: {trained.weights}, {trained.card}, {trained.report}")
+
+
+@app.command(rich_help_panel="Model")
+def evaluate(
+    context: typer.Context,
+    directory: Annotated[
+        Path, typer.Argument(help="Folder of annotated WFDB records, here or under the data one.")
+    ],
+    records: Annotated[
+        str, typer.Option(help="all, ds1, ds2, ds2-strict, or names with commas between.")
+    ] = "all",
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write the figures there; - prints them.")
+    ] = None,
+    annotations: Annotated[
+        Path | None, typer.Option(help="Folder for what was found, as WFDB annotations (.rw).")
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="Another model than the shipped one.")
+    ] = None,
+    device: DeviceOption = None,
+) -> None:
+    """Score the live path against annotations, by the rules of EC57.
+
+    Records go through the same monitor as live ECG, with its own detector and
+    nothing from the future. The first five minutes of each are not scored.
+
+    [bold]Examples[/bold]
+      rhythmwatch evaluate mitdb --records ds2
+      rhythmwatch evaluate mitdb --records 100,119 --json - --annotations found
+    """
+    settings = _enter(context)
+    from ecg.checkpoint import SHIPPED
+    from training.evaluate import run
+
+    run(
+        _found(directory, settings),
+        records=records,
+        json_file=json_file,
+        annotations=annotations,
+        weights=weights or SHIPPED,
+        device=device or settings.device,
+    )
+
+
+@records_app.command("list")
+def records_list(
+    context: typer.Context,
+    database: Annotated[
+        str | None, typer.Argument(help="A folder of records, here or under the data one.")
+    ] = None,
+    remote: Annotated[
+        bool, typer.Option("--remote", help="What PhysioNet has, not what is here.")
+    ] = False,
+) -> None:
+    """List the records that are here, or on PhysioNet.
+
+    [bold]Examples[/bold]
+      rhythmwatch records list
+      rhythmwatch records list mitdb
+      rhythmwatch records list mitdb --remote
+    """
+    settings = _enter(context)
+    if remote:
+        if database is None:
+            raise typer.BadParameter("--remote needs the name of a database, for example mitdb")
+        from ecg.download import list_remote
+
+        typer.echo(f"{database} on PhysioNet: {' '.join(list_remote(database))}")
+        return
+    from ecg.record import record_names
+
+    if database is not None:
+        folders = [_found(Path(database), settings)]
+    else:
+        folders = sorted({path.parent for path in settings.data.glob("*/*.hea")})
+        if not folders:
+            typer.echo(f"no records in {settings.data} yet; rhythmwatch records download mitdb")
+    for folder in folders:
+        names = record_names(folder)
+        typer.echo(f"{folder}: {len(names)} records: {' '.join(names)}")
+
+
+@records_app.command("download")
+def records_download(
+    context: typer.Context,
+    database: Annotated[str, typer.Argument(help="Its name on PhysioNet: mitdb, svdb, vfdb, ...")],
+    records: Annotated[
+        str | None, typer.Option(help="Only these, with commas between; else all.")
+    ] = None,
+    to: Annotated[
+        Path | None, typer.Option(help="Folder of databases; else the data setting.")
+    ] = None,
+) -> None:
+    """Download recordings from PhysioNet into the data folder.
+
+    What is there already is not fetched again. Cite PhysioNet and the
+    database's own paper where you use them.
+
+    [bold]Examples[/bold]
+      rhythmwatch records download mitdb
+      rhythmwatch records download mitdb --records 100,119,208
+    """
+    settings = _enter(context)
+    from rich.console import Console
+    from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
+
+    from ecg.download import download
+
+    columns = (*Progress.get_default_columns(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bars:
+        task = bars.add_task(database, total=None)
+        folder = download(
+            database,
+            to or settings.data,
+            records=records.split(",") if records else None,
+            on_progress=lambda done, total, name: bars.update(task, completed=done, total=total),
+        )
+    typer.echo(f"{folder}")
 
 
 def main() -> None:
