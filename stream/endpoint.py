@@ -98,15 +98,31 @@ def _parsed(url: str) -> httpx.URL | None:
     return parts if parts.scheme in ("http", "https") and parts.host else None
 
 
-def _check(secret: str, name: str) -> None:
+def secret_problem(secret: str) -> str | None:
+    """Return why a signing secret cannot be used, without showing it; None if it can.
+
+    Examples
+    --------
+    >>> secret_problem(new_secret())
+    >>> secret_problem("whsec_c2hvcnQ=")
+    'it has 5 bytes'
+    """
+    text = secret.removeprefix(SECRET_PREFIX)
     try:
-        length = len(base64.b64decode(secret.removeprefix(SECRET_PREFIX), validate=True))
+        length = len(base64.b64decode(text, validate=True))
     except (binascii.Error, ValueError):
-        length = 0
-    if not secret.startswith(SECRET_PREFIX) or not 24 <= length <= 64:
+        return "it is not base64"
+    if text == secret:
+        return f"it does not start with {SECRET_PREFIX}"
+    return None if 24 <= length <= 64 else f"it has {length} bytes"
+
+
+def _check(secret: str, name: str) -> None:
+    problem = secret_problem(secret)
+    if problem is not None:
         raise SettingsError(
             f"a secret of endpoint {name} is not {SECRET_PREFIX} followed by the base64 of 24 to "
-            "64 bytes"
+            f"64 bytes: {problem}"
         )
 
 

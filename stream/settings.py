@@ -4,8 +4,6 @@ Read once, by the front door, and passed down as plain arguments: nothing else
 in the project reads the environment. The environment wins over the file.
 """
 
-import base64
-import binascii
 import difflib
 import os
 import tomllib
@@ -27,6 +25,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as SourceError
 
+from stream.endpoint import secret_problem
 from stream.errors import SettingsError
 from stream.topics import Topic
 
@@ -34,8 +33,6 @@ PREFIX = "RHYTHMWATCH_"
 FILE_NAME = "rhythmwatch.toml"
 _NOT_OURS = ("RHYTHMWATCH_SETTINGS", "RHYTHMWATCH_TEST_")
 """Names with our prefix that are no settings: where the file is, and what only the tests read."""
-_SECRET_BYTES = (24, 64)
-"""Standard Webhooks: shortest and longest signing secret."""
 
 
 def default_data_dir() -> Path:
@@ -45,16 +42,9 @@ def default_data_dir() -> Path:
 
 
 def _signing_secret(secret: SecretStr) -> SecretStr:
-    text = secret.get_secret_value()
-    try:
-        if not text.startswith("whsec_"):
-            raise ValueError
-        length = len(base64.b64decode(text.removeprefix("whsec_"), validate=True))
-    except (ValueError, binascii.Error):
-        raise ValueError("not whsec_ and base64") from None
-    low, high = _SECRET_BYTES
-    if not low <= length <= high:
-        raise ValueError(f"{length} bytes long")
+    problem = secret_problem(secret.get_secret_value())
+    if problem is not None:
+        raise ValueError(problem)
     return secret
 
 
@@ -178,18 +168,9 @@ class Settings(BaseSettings):
         return env_settings, init_settings
 
     @model_validator(mode="after")
-    def _endpoints_agree(self) -> "Settings":
+    def _one_endpoint_is_whole(self) -> "Settings":
         if (self.webhook_url is None) != (self.webhook_secret is None):
             raise ValueError("webhook_url and webhook_secret must be set together")
-        names = [endpoint.name for endpoint in self.all_endpoints()]
-        if len(set(names)) < len(names):
-            raise ValueError(f"every endpoint needs a name of its own, got {', '.join(names)}")
-        for endpoint in self.endpoints:
-            if endpoint.fallback is not None and endpoint.fallback not in names:
-                raise ValueError(
-                    f"fallback of endpoint {endpoint.name} must be one of {', '.join(names)}, "
-                    f"got {endpoint.fallback!r}"
-                )
         return self
 
     def all_endpoints(self) -> tuple[EndpointSettings, ...]:

@@ -134,14 +134,6 @@ def test_secret_of_a_wrong_length_is_refused(tmp_path: Path, length: int) -> Non
         settings.load(written(tmp_path, text))
 
 
-def test_endpoints_need_names_of_their_own_and_known_fallbacks(tmp_path: Path) -> None:
-    one = f'[[endpoints]]\nname = "a"\nurl = "http://a"\nsecrets = ["{SECRET}"]\n'
-    with pytest.raises(SettingsError, match="a name of its own"):
-        settings.load(written(tmp_path, one + one))
-    with pytest.raises(SettingsError, match="fallback of endpoint a must be one of a, got 'b'"):
-        settings.load(written(tmp_path, one + 'fallback = "b"'))
-
-
 def test_unreadable_file_is_an_error_that_names_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
