@@ -34,6 +34,7 @@ from kafka.errors import (
     UnknownMemberIdError,
     for_code,
 )
+from kafka.net.compat import KafkaNetClient
 from kafka.partitioner.default import murmur2
 
 from stream.errors import BrokerError, FencedError
@@ -53,6 +54,8 @@ FETCH_WAIT_MS = 100
 # second time is given up (the client can wedge in this state).
 REJOIN_AFTER_S = 10.0
 WEDGED_AFTER_S = 40.0
+# How long a client that is thrown away may take to notice.
+_LAST_REQUEST_S = 2.0
 # Sends whose outcome nobody has asked for yet; more than these are waited for.
 MAX_UNCONFIRMED = 10_000
 
@@ -142,6 +145,22 @@ def _as_broker_error(doing: str) -> Iterator[None]:
         raise BrokerError(f"{doing}: {type(error).__name__}: {error}") from error
 
 
+def _open(kind: Any, **config: Any) -> Any:
+    """Make one of the library's clients; one that gets no answer leaves no socket behind."""
+    networks: list[Any] = []
+
+    def network(**more: Any) -> Any:
+        networks.append(KafkaNetClient(**more))
+        return networks[-1]
+
+    try:
+        return kind(kafka_client=network, **config)
+    except BaseException:
+        for one in networks:
+            one.close()
+        raise
+
+
 def wait_for_broker(
     cluster: Cluster,
     *,
@@ -205,7 +224,8 @@ def problem_with(cluster: Cluster) -> str | None:
     else:
         return problem
     try:
-        admin = KafkaAdminClient(
+        admin = _open(
+            KafkaAdminClient,
             bootstrap_servers=cluster.servers(),
             bootstrap_timeout_ms=3000,
             request_timeout_ms=REQUEST_TIMEOUT_MS,
@@ -244,8 +264,10 @@ def create_topics(
     wanted = {cluster.prefix + topic.name: topic for topic in topics}
     created = []
     with _as_broker_error("creating topics"):
-        admin = KafkaAdminClient(
-            bootstrap_servers=cluster.servers(), request_timeout_ms=REQUEST_TIMEOUT_MS
+        admin = _open(
+            KafkaAdminClient,
+            bootstrap_servers=cluster.servers(),
+            request_timeout_ms=REQUEST_TIMEOUT_MS,
         )
         try:
             missing = set(wanted) - set(admin.list_topics())
@@ -313,7 +335,8 @@ class Producer:
 
     def _connect(self) -> None:
         with _as_broker_error(f"connecting a producer to {self._cluster.bootstrap}"):
-            self._client = KafkaProducer(
+            self._client = _open(
+                KafkaProducer,
                 bootstrap_servers=self._cluster.servers(),
                 bootstrap_timeout_ms=REQUEST_TIMEOUT_MS,
                 acks="all",
@@ -445,6 +468,10 @@ class Producer:
         self._sent.clear()
         self._partitions.clear()
         if client is not None:
+            # close() flushes first, and where that times out it leaves the client's thread
+            # running: it would go on sending what has been given up
+            client._sender.force_close()
+            client._sender.join(_LAST_REQUEST_S)
             with contextlib.suppress(KafkaError, OSError):
                 client.close(timeout=0)
 
@@ -480,7 +507,8 @@ class _Client:
     def __init__(self, cluster: Cluster, **config: Any) -> None:
         self._cluster = cluster
         with _as_broker_error(f"connecting a consumer to {cluster.bootstrap}"):
-            self._consumer = KafkaConsumer(
+            self._consumer = _open(
+                KafkaConsumer,
                 bootstrap_servers=cluster.servers(),
                 bootstrap_timeout_ms=REQUEST_TIMEOUT_MS,
                 request_timeout_ms=REQUEST_TIMEOUT_MS,
