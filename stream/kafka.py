@@ -50,14 +50,20 @@ REQUEST_TIMEOUT_MS = 5000
 DELIVERY_TIMEOUT_MS = 15_000
 # The broker answers a fetch at once when there is something; this bounds the wait for it.
 FETCH_WAIT_MS = 100
-# A member that is still rebalancing after this long asks to join again, and after the
-# second time is given up (the client can wedge in this state).
+# A member that does not poll for so long has left; also the longest that a rebalance waits for it.
+MAX_POLL_INTERVAL_MS = 60_000
+# The client starts a join anew when it finds one that ended between two polls, so with short
+# polls it may never see one through; while there is nothing to read anyway it gets this long.
+JOIN_MS = 1000
+# A member that is still rebalancing after this long asks to join again, and is given up at last.
 REJOIN_AFTER_S = 10.0
 WEDGED_AFTER_S = 40.0
 # How long a client that is thrown away may take to notice.
 _LAST_REQUEST_S = 2.0
 # Sends whose outcome nobody has asked for yet; more than these are waited for.
 MAX_UNCONFIRMED = 10_000
+
+_STABLE = "<stable>"
 
 Place = tuple[str, int]
 """A topic's name and a partition."""
@@ -657,6 +663,7 @@ class Consumer(_Client):
             group_id=cluster.prefix + group,
             session_timeout_ms=SESSION_TIMEOUT_MS,
             heartbeat_interval_ms=HEARTBEAT_INTERVAL_MS,
+            max_poll_interval_ms=MAX_POLL_INTERVAL_MS,
             # range keeps partitions of equal number together
             partition_assignment_strategy=(RangePartitionAssignor,),
         )
@@ -705,6 +712,9 @@ class Consumer(_Client):
             close this consumer and make a new one.
         """
         with _as_broker_error("polling"):
+            if self._consumer.group_metadata().state != _STABLE:
+                # not by a longer poll, which would not end when the join does
+                self._consumer._coordinator.poll(timeout_ms=JOIN_MS)
             batches = self._consumer.poll(
                 timeout_ms=max(1, round(timeout_s * 1000)), max_records=max_messages
             )
@@ -722,7 +732,7 @@ class Consumer(_Client):
     def _watch(self) -> None:
         """Get the client out of a rebalance that does not end, or give it up."""
         state = self._consumer.group_metadata().state
-        if state == "<stable>":
+        if state == _STABLE:
             self._unsettled_since = None
             self._asked_again = False
             return

@@ -200,10 +200,11 @@ def take_over(
     started = time.monotonic()
     places = [(topic, partition) for topic in outputs for partition in chosen]
     begin = consumer.committed([*places, *((topic, p) for topic in inputs for p in chosen)])
+    tails_from = {place: offset for place, offset in begin.items() if place in places}
     floors = {place: int(note) for place, note in consumer.notes(places).items() if note.isdigit()}
     with (
         Reader(cluster, [state], partitions=chosen) as state_reader,
-        Reader(cluster, outputs, partitions=chosen, offsets=begin) as output_reader,
+        Reader(cluster, outputs, partitions=chosen, offsets=tails_from) as output_reader,
     ):
         states = _Log(state_reader, {}, newest_only=True)
         tails = _Log(output_reader, floors, newest_only=False)

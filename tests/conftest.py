@@ -56,3 +56,11 @@ def any_cluster(request: pytest.FixtureRequest) -> Cluster:
     if request.param == "kafka":
         return _fresh(request.getfixturevalue("kafka_bootstrap"))
     return _fresh(request.getfixturevalue("embedded_bootstrap"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs Apache Kafka."""
+    for item in items:
+        names = getattr(item, "fixturenames", ())
+        if "cluster" in names or "kafka_bootstrap" in names or "[kafka]" in item.name:
+            item.add_marker(pytest.mark.kafka)
