@@ -4,6 +4,7 @@ EcgError
     RecordError            a recording cannot be read, or contradicts itself
         LeadError          a lead that was asked for is not there
         DownloadError      a recording cannot be fetched
+    ScriptError            a simulated patient cannot be played so
     RateError              a sampling frequency that the engine does not accept
     ChunkError             a chunk of samples that contradicts itself or its stream
     FindingsError          findings that contradict what was folded before them
@@ -27,6 +28,10 @@ class LeadError(RecordError):
 
 class DownloadError(RecordError):
     """A recording cannot be fetched from PhysioNet."""
+
+
+class ScriptError(EcgError):
+    """A script that no simulated patient can play."""
 
 
 class RateError(EcgError):

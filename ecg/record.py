@@ -10,14 +10,14 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-import wfdb
 from numpy.typing import NDArray
 
 from ecg.chunk import MISSING, Chunk, check_fs
 from ecg.errors import LeadError, RecordError
+from ecg.raw import RawSignal, read_edf, read_wfdb
 
 logger = logging.getLogger(__name__)
 
@@ -37,24 +37,6 @@ _OTHER_NAMES: tuple[tuple[re.Pattern[str], OtherKind], ...] = (
     (re.compile(r"RESP|IMPEDANCE"), "resp"),
 )
 _NO_ECG = re.compile(r"\b(EEG|EOG|EMG|ANNOTATIONS?|CO2|ST[0-9]?)\b")
-# what wfdb stores for "no value here", by format
-_INVALID = {
-    **dict.fromkeys(("80", "508"), -(1 << 7)),
-    **dict.fromkeys(("310", "311"), -(1 << 9)),
-    "212": -(1 << 11),
-    **dict.fromkeys(("16", "61", "160", "516"), -(1 << 15)),
-    **dict.fromkeys(("24", "524"), -(1 << 23)),
-    "32": -(1 << 31),
-}
-# bytes a sample, by format; the compressed formats have no fixed size
-_SAMPLE_BYTES = {
-    **dict.fromkeys(("8", "80"), 1.0),
-    **dict.fromkeys(("310", "311"), 4 / 3),
-    "212": 1.5,
-    **dict.fromkeys(("16", "61", "160"), 2.0),
-    "24": 3.0,
-    "32": 4.0,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -197,7 +179,8 @@ def to_millivolts(
 def record_names(directory: str | Path) -> tuple[str, ...]:
     """Return the names of the records in a directory, sorted.
 
-    They are those of its ``RECORDS`` file that are there, or else those that have a header.
+    They are those of its ``RECORDS`` file that are there, or else all that have a header,
+    and EDF files, which keep their ``.edf``.
 
     Raises
     ------
@@ -208,24 +191,26 @@ def record_names(directory: str | Path) -> tuple[str, ...]:
     if not directory.is_dir():
         raise RecordError(f"{directory} is no directory; name one that holds WFDB records (*.hea)")
     names = {path.stem for path in directory.glob("*.hea")}
+    names |= {path.name for path in directory.glob("*.edf")}
     listed = directory / "RECORDS"
     if listed.is_file():
         named = {line.strip() for line in listed.read_text(encoding="utf-8").splitlines()}
-        names = {name for name in named if name and (directory / f"{name}.hea").is_file()} or names
+        names = (names & named) or names
     if not names:
         raise RecordError(
-            f"{directory} holds no WFDB record (*.hea); `rhythmwatch records` downloads some"
+            f"{directory} holds no WFDB record (*.hea) and no *.edf; `rhythmwatch records` "
+            "downloads some"
         )
     return tuple(sorted(names))
 
 
 def read_record(path: str | Path, *, leads: Sequence[str] | None = None) -> Record:
-    """Read a WFDB record.
+    """Read a WFDB record, or an EDF file.
 
     Parameters
     ----------
     path : str or Path
-        The record's path, with or without ``.hea``.
+        The record's path, with or without ``.hea``; an EDF file's with ``.edf``.
     leads : sequence of str, optional
         Keep only these leads, in this order; all of them without it.
 
@@ -246,8 +231,8 @@ def read_record(path: str | Path, *, leads: Sequence[str] | None = None) -> Reco
     path = Path(path)
     if path.suffix == ".hea":
         path = path.with_suffix("")
-    found = _read(path)
-    record = _assemble(path.name, found)
+    found = read_edf(path) if path.suffix == ".edf" else read_wfdb(path)
+    record = _assemble(path.stem if path.suffix == ".edf" else path.name, found)
     if leads is None:
         return record
     columns = [record.column(lead) for lead in leads]
@@ -262,119 +247,7 @@ def read_record(path: str | Path, *, leads: Sequence[str] | None = None) -> Reco
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Raw:
-    """One signal as wfdb gives it: digital values, or physical ones (``gain`` None)."""
-
-    name: str
-    unit: str
-    fs: float
-    values: NDArray[np.float64] | NDArray[np.int64]
-    missing: NDArray[np.bool_]
-    gain: float | None
-    baseline: int
-
-
-def _read(path: Path) -> list[_Raw]:
-    header = path.with_name(f"{path.name}.hea")
-    if not header.is_file():
-        raise RecordError(f"no record {path}: there is no {header.name}; name a WFDB record")
-    try:
-        head = wfdb.rdheader(str(path))
-        if not head.n_sig:
-            raise RecordError(f"{header} announces no signal")
-        physical = isinstance(head, wfdb.MultiRecord)
-        found = wfdb.rdrecord(str(path), physical=physical, smooth_frames=False)
-    except RecordError:
-        raise
-    except FileNotFoundError as error:
-        missing = error.filename or error
-        raise RecordError(f"record {path} is incomplete: {missing} is not there") from error
-    # wfdb checks nothing: a damaged header or file surfaces as whatever it stumbles over
-    except (ValueError, IndexError, KeyError, TypeError, AttributeError, OSError) as error:
-        raise RecordError(
-            f"record {path} cannot be read: it is not WFDB, or its header disagrees with its data "
-            f"({error}); fetch it again"
-        ) from error
-    if physical:
-        return _raw_physical(found)
-    return _raw_digital(path, found)
-
-
-def _raw_digital(path: Path, found: Any) -> list[_Raw]:
-    signals = [np.asarray(signal, dtype=np.int64) for signal in found.e_d_signal]
-    _check_lengths(path, found)
-    _check_sums(path, found.checksum, signals)
-    raws = []
-    for index, signal in enumerate(signals):
-        invalid = _INVALID.get(found.fmt[index])
-        absent = np.zeros(len(signal), dtype=bool) if invalid is None else signal == invalid
-        raws.append(
-            _Raw(
-                name=found.sig_name[index] or f"signal {index}",
-                unit=found.units[index] or "mV",
-                fs=float(found.fs) * int(found.samps_per_frame[index]),
-                values=signal,
-                missing=absent,
-                gain=float(found.adc_gain[index]),
-                baseline=int(found.baseline[index]),
-            )
-        )
-    return raws
-
-
-def _raw_physical(found: Any) -> list[_Raw]:
-    raws = []
-    for index, signal in enumerate(found.e_p_signal):
-        values = np.asarray(signal, dtype=np.float64)
-        raws.append(
-            _Raw(
-                name=found.sig_name[index] or f"signal {index}",
-                unit=found.units[index] or "mV",
-                fs=float(found.fs) * int(found.samps_per_frame[index]),
-                values=values,
-                missing=~np.isfinite(values),
-                gain=None,
-                baseline=0,
-            )
-        )
-    return raws
-
-
-def _check_lengths(path: Path, found: Any) -> None:
-    """Refuse a file that is longer than the header says; wfdb refuses a shorter one."""
-    for file in set(found.file_name):
-        of_file = [i for i, name in enumerate(found.file_name) if name == file]
-        fmt = found.fmt[of_file[0]]
-        if fmt not in _SAMPLE_BYTES:
-            continue
-        frame = sum(int(found.samps_per_frame[i]) for i in of_file) * _SAMPLE_BYTES[fmt]
-        expected = frame * found.sig_len + (found.byte_offset[of_file[0]] or 0)
-        size = path.with_name(file).stat().st_size
-        # the last bytes of packed formats may be padding
-        if size - expected >= max(frame, 4):
-            raise RecordError(
-                f"record {path}: {file} is longer than its header says, expected "
-                f"{expected:.0f} bytes, got {size}; fetch the record again"
-            )
-
-
-def _check_sums(path: Path, checksums: list[int | None], signals: list[NDArray[np.int64]]) -> None:
-    # some writers (PhysioNet's challenge of 2017) put 0 for every sum they did not compute
-    if not any(checksums):
-        return
-    for index, (expected, signal) in enumerate(zip(checksums, signals, strict=True)):
-        if expected is None:
-            continue
-        found = int(signal.sum()) & 0xFFFF
-        if found != expected & 0xFFFF:
-            raise RecordError(
-                f"record {path}: the header disagrees with the data, the checksum of signal "
-                f"{index} must be {expected & 0xFFFF}, got {found}; fetch the record again"
-            )
-
-
-def _assemble(name: str, raws: list[_Raw]) -> Record:
+def _assemble(name: str, raws: list[RawSignal]) -> Record:
     ecgs = [raw for raw in raws if _is_ecg(raw)]
     if not ecgs:
         have = ", ".join(f"{raw.name} ({raw.unit})" for raw in raws)
@@ -420,12 +293,12 @@ def _other_kind(name: str) -> OtherKind | None:
     return next((kind for pattern, kind in _OTHER_NAMES if pattern.search(upper)), None)
 
 
-def _is_ecg(raw: _Raw) -> bool:
+def _is_ecg(raw: RawSignal) -> bool:
     in_volts = raw.unit.lower() in _MV_PER_UNIT
     return in_volts and _other_kind(raw.name) is None and not _NO_ECG.search(raw.name.upper())
 
 
-def _to_int16(raw: _Raw) -> tuple[NDArray[np.int16], float, int]:
+def _to_int16(raw: RawSignal) -> tuple[NDArray[np.int16], float, int]:
     """Return samples, gain and baseline; for a lead the gain is a mV's, else its unit's."""
     keep = ~raw.missing
     mv = _MV_PER_UNIT.get(raw.unit.lower())

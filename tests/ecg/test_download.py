@@ -11,7 +11,8 @@ from ecg.annotation import read_annotations
 from ecg.download import download, list_remote
 from ecg.errors import DownloadError
 from ecg.record import read_record, record_names
-from ecg.simulator import Simulator, Step, write_wfdb
+from ecg.script import Step
+from ecg.simulator import Simulator, write_wfdb
 
 
 class _Quiet(SimpleHTTPRequestHandler):

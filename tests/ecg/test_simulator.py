@@ -9,18 +9,10 @@ from scipy.signal import welch
 
 from ecg.annotation import read_annotations
 from ecg.chunk import MISSING
-from ecg.errors import LeadError, RateError
+from ecg.errors import LeadError, RateError, ScriptError
 from ecg.record import read_record
-from ecg.simulator import (
-    DEMO_SCRIPT,
-    GAIN,
-    RAIL_MV,
-    ScriptError,
-    Simulator,
-    Step,
-    Then,
-    write_wfdb,
-)
+from ecg.script import DEMO_SCRIPT, Step
+from ecg.simulator import GAIN, RAIL_MV, Simulator, Then, write_wfdb
 
 SHORT = (
     Step(duration_s=3.1, rate_bpm=90, pvc_per_min=30),

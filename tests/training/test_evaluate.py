@@ -13,7 +13,8 @@ from ecg.errors import CheckpointError, RecordError
 from ecg.judge import Judge
 from ecg.metrics import NOT_JUDGED
 from ecg.model import BeatLSTM, BeatLSTMSize
-from ecg.simulator import Simulator, Step, write_wfdb
+from ecg.script import Step
+from ecg.simulator import Simulator, write_wfdb
 from training.evaluate import EXTENSION, evaluate, run, select, write_found
 from training.scorecard import scorecard, table_of
 
