@@ -1,5 +1,6 @@
 """Alarms and trends: what there is now, what was, the strip before each alarm."""
 
+import re
 from datetime import datetime
 
 import streamlit as st
@@ -12,6 +13,7 @@ from stream.actions import BrokerError
 
 REFRESH_S = 2.0
 NEWEST = 200
+COLOURS = {"high": "red", "medium": "yellow", "low": "blue"}
 STARS = {"high": "***", "medium": "**", "low": "*"}
 
 
@@ -50,6 +52,11 @@ def bed_of(patient: str) -> str:
     return f"{bed} · {patient}" if bed else patient
 
 
+def _plain(text: str) -> str:
+    """Return text of which Markdown changes nothing: names and ids come from outside."""
+    return re.sub(r"([\\`*_{}\[\]()<>#+\-.!|$:~])", r"\\\1", text)
+
+
 def _clock(ns: int) -> str:
     return datetime.fromtimestamp(ns / 1e9).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
@@ -72,10 +79,12 @@ def _current() -> None:
 
 def _row(event: AlarmEvent) -> None:
     what, since, action = st.columns([3, 4, 2], vertical_alignment="center")
-    what.markdown(f"**{STARS[event.priority]} {event.text}** — {bed_of(event.patient)}")
+    stars = STARS[event.priority].replace("*", r"\*")
+    words = _plain(f"{event.text}  {bed_of(event.patient)}")
+    what.markdown(f":{COLOURS[event.priority]}-background[**{stars}**]  **{words}**")
     state = "active" if event.holds else "over"
     seen = f"acknowledged by {event.author or 'somebody'}" if event.acknowledged else "not seen yet"
-    since.markdown(f"since {_clock(event.onset_ns)} · {state}, {seen}")
+    since.markdown(_plain(f"since {_clock(event.onset_ns)} · {state}, {seen}"))
     # by the alarm's id, never by its place in the list: the list changes under the hand
     if not event.acknowledged and action.button("Acknowledge", key=f"ack-{event.alarm_id}"):
         try:
@@ -87,7 +96,7 @@ def _row(event: AlarmEvent) -> None:
 def _history() -> None:
     with live().view.reading() as patients:
         events = [event for recent in patients.values() for event in recent.events.after(0)]
-    events.sort(key=lambda event: -event.detected_ns)
+    events.sort(key=lambda event: (event.detected_ns, event.sequence), reverse=True)
     if not events:
         st.info("No alarm has been raised in the last 12 hours.")
         return

@@ -1,0 +1,178 @@
+"""The pages as Streamlit runs them, without a browser."""
+
+from pathlib import Path
+from unittest import mock
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboard import live as shared
+from dashboard.access import Gate
+from dashboard.live import Live, install
+from ecg.alarm import Limits
+from stream.actions import Actions, BrokerError
+from stream.messages import PatientMessage, TrendMessage
+from stream.view import Follower
+from tests.dashboard.synthetic import (
+    START_NS,
+    Clocks,
+    alarm,
+    hear,
+    new_view,
+    ramp,
+    waveform,
+)
+
+APP = Path(__file__).parents[2] / "dashboard" / "app.py"
+
+
+@pytest.fixture
+def clocks() -> Clocks:
+    return Clocks()
+
+
+@pytest.fixture
+def live(clocks: Clocks) -> Live:
+    view = new_view(clocks)
+    made = Live(view, Follower(view), mock.Mock(spec=Actions), Gate(["localhost"]))
+    install(made)
+    return made
+
+
+def _alarms() -> None:
+    from dashboard import alarms
+
+    alarms.page()
+
+
+def _bedside() -> None:
+    from dashboard import bedside
+
+    bedside.page()
+
+
+def alarms_page() -> AppTest:
+    return AppTest.from_function(_alarms, default_timeout=60).run()
+
+
+def bedside_page(**query: str) -> AppTest:
+    test = AppTest.from_function(_bedside, default_timeout=60)
+    for name, value in query.items():
+        test.query_params[name] = value
+    return test.run()
+
+
+def words(test: AppTest) -> str:
+    """Return what the page says, without Markdown's escapes."""
+    assert not test.exception
+    kinds = (test.markdown, test.info, test.success, test.error)
+    said = [str(element.value) for kind in kinds for element in kind]
+    return "\n".join(said).replace("\\", "")
+
+
+def test_start_page_is_the_central_station(live: Live) -> None:
+    test = AppTest.from_file(str(APP), default_timeout=60).run()
+    assert not test.exception
+    (component,) = test.get("bidi_component")
+    assert '"view": "central"' in component.proto.json
+    assert '"patient": null' in component.proto.json
+
+
+def test_page_without_run_dashboard_says_how_to_start_it() -> None:
+    with (
+        mock.patch.object(shared, "_installed", []),
+        pytest.raises(RuntimeError, match="rhythmwatch dashboard"),
+    ):
+        shared.live()
+
+
+def test_bedside_without_patients_says_the_next_step(live: Live) -> None:
+    assert "rhythmwatch replay" in words(bedside_page())
+
+
+def test_bedside_shows_the_patient_of_the_address_else_the_first(live: Live) -> None:
+    hear(live.view, waveform(0, ramp(0, 100)), waveform(0, ramp(0, 100), patient="p2"))
+    for query, patient in (({}, "p1"), ({"patient": "p2"}, "p2")):
+        test = bedside_page(**query)
+        assert not test.exception
+        (component,) = test.get("bidi_component")
+        assert f'"patient": "{patient}"' in component.proto.json
+
+
+def test_limits_are_asked_for_by_name_and_wrong_ones_refused(live: Live) -> None:
+    hear(live.view, PatientMessage(patient="p1", bed="Bed 1", limits=Limits(hr_high=130)))
+    test = bedside_page(patient="p1")
+    fields = {field.label: n for n, field in enumerate(test.number_input)}
+    high, low = fields["HR high, 1/min"], fields["HR low, 1/min"]
+    assert (test.number_input[high].value, test.number_input[low].value) == (130, 50)
+    test.text_input[0].set_value("nurse Kim").run()
+    test.number_input[high].set_value(150)
+    test.button[0].click().run()
+    assert "Asked for" in words(test)
+    acting = live.actions.limits
+    assert isinstance(acting, mock.Mock)
+    acting.assert_called_once_with("p1", Limits(hr_high=150), author="nurse Kim")
+    test.number_input[low].set_value(180)
+    test.button[0].click().run()
+    assert "hr_low must be below hr_high" in words(test)
+
+
+def test_alarms_page_acknowledges_by_id(live: Live) -> None:
+    hear(live.view, PatientMessage(patient="p1", bed="Bed *1*"), waveform(0, ramp(0, 100)))
+    hear(live.view, alarm(), alarm(alarm_id="hr-1", code="hr_high", priority="medium"))
+    test = alarms_page()
+    assert "VT 142>100  Bed *1* · p1" in words(test)
+    test.button(key="ack-vt-1").click().run()
+    acting = live.actions.acknowledge
+    assert isinstance(acting, mock.Mock)
+    acting.assert_called_once_with("p1", "vt-1", author="unnamed")
+    acting.side_effect = BrokerError("the broker is away")
+    test.button(key="ack-hr-1").click().run()
+    assert "Not acknowledged: the broker is away" in words(test)
+
+
+def test_alarms_page_without_anything_says_so(live: Live) -> None:
+    said = words(alarms_page())
+    assert "No alarms at this moment." in said
+    assert "No alarm has been raised in the last 12 hours." in said
+    assert "No patient is being monitored yet." in said
+
+
+def test_alarms_page_says_that_the_broker_is_gone(live: Live, clocks: Clocks) -> None:
+    clocks.s += 60
+    said = words(alarms_page())
+    assert "SYSTEM DOWN" in said
+    assert "No alarms at this moment." not in said
+
+
+def test_history_has_events_and_a_strip(live: Live) -> None:
+    hear(live.view, waveform(0, ramp(0, 1500)), alarm(sample=1299))
+    hear(live.view, alarm(sequence=2, event="acknowledged", acknowledged=True, author="Kim"))
+    test = alarms_page()
+    (table,) = test.dataframe
+    assert list(table.value["event"]) == ["acknowledged", "raised"]
+    assert list(table.value["by"]) == ["Kim", ""]
+    assert len(test.get("plotly_chart")) == 1
+
+
+def test_trends_show_what_is_kept(live: Live) -> None:
+    hear(live.view, waveform(0, ramp(0, 100)))
+    hear(
+        live.view,
+        TrendMessage(
+            patient="p1",
+            epoch=1,
+            stream="s1",
+            first_sample=0,
+            end_sample=6000,
+            start_ns=START_NS - 60_000_000_000,
+            heart_rate_mean=72.0,
+            heart_rate_min=70.0,
+            heart_rate_max=75.0,
+            beats={"N": 70, "V": 2},
+            unfit_s=0.0,
+        ),
+    )
+    test = alarms_page()
+    assert not test.exception
+    assert len(test.get("plotly_chart")) == 1

@@ -1,0 +1,86 @@
+"""Figures: what they show, and what they leave out."""
+
+import numpy as np
+import pytest
+
+from dashboard.plots import strip_figure, trend_figure
+from ecg.chunk import MISSING
+from stream.messages import Signal, TrendMessage
+from stream.view import Stretch
+
+HOUR_NS = 3600 * 10**9
+NOW_NS = 1_700_000_000 * 10**9
+
+
+def strip(n_leads: int = 2) -> Stretch:
+    samples = np.full((1000, n_leads), 1024, dtype=np.int16)
+    samples[300, 0] = 1224
+    samples[500:550, 0] = MISSING
+    signals = tuple(
+        Signal(name=name, kind="ecg", unit="mV", gain=200.0, baseline=1024)
+        for name in ("II", "V1")[:n_leads]
+    )
+    return Stretch(stream="s", fs=100.0, signals=signals, first_sample=5000, samples=samples)
+
+
+def test_strip_is_in_millivolts_with_gaps_where_samples_are_missing() -> None:
+    figure = strip_figure(strip())
+    lead = figure.data[0]
+    assert (lead.name, lead.x0, lead.dx) == ("II", 0.0, 0.01)
+    assert lead.y[300] == pytest.approx(1.0)
+    assert lead.y[299] == 0.0
+    assert np.isnan(lead.y[500:550]).all()
+    assert not lead.connectgaps
+    assert [trace.name for trace in figure.data] == ["II", "V1"]
+    # the second lead lies under the first
+    assert figure.data[1].y[0] < -2
+
+
+def test_strip_is_on_ecg_paper() -> None:
+    layout = strip_figure(strip()).layout
+    assert (layout.xaxis.dtick, layout.xaxis.minor.dtick) == (0.2, 0.04)
+    assert (layout.yaxis.dtick, layout.yaxis.minor.dtick) == (0.5, 0.1)
+
+
+def test_strip_leaves_out_what_is_not_ecg() -> None:
+    whole = strip()
+    signals = (whole.signals[0], Signal(name="PLETH", kind="ppg", unit="NU", gain=1.0, baseline=0))
+    mixed = Stretch(stream="s", fs=100.0, signals=signals, first_sample=0, samples=whole.samples)
+    assert [trace.name for trace in strip_figure(mixed).data] == ["II"]
+
+
+def test_strip_without_any_sample_is_empty_and_no_error() -> None:
+    nothing = Stretch(
+        stream="s",
+        fs=100.0,
+        signals=strip(1).signals,
+        first_sample=0,
+        samples=np.full((10, 1), MISSING, np.int16),
+    )
+    assert np.isnan(strip_figure(nothing).data[0].y).all()
+
+
+def minute(hours_ago: float, mean: float | None, v: int) -> TrendMessage:
+    return TrendMessage(
+        patient="p1",
+        epoch=1,
+        stream="s",
+        first_sample=0,
+        end_sample=6000,
+        start_ns=NOW_NS - round(hours_ago * HOUR_NS),
+        heart_rate_mean=mean,
+        heart_rate_min=None if mean is None else mean - 5,
+        heart_rate_max=None if mean is None else mean + 5,
+        beats={"N": 60, "V": v},
+        unfit_s=0.0 if mean else 60.0,
+    )
+
+
+def test_trend_shows_the_hours_asked_for_and_gaps() -> None:
+    minutes = [minute(3.0, 60, 9), minute(0.9, 72, 1), minute(0.5, None, 0), minute(0.1, 80, 4)]
+    figure = trend_figure(minutes, hours=1, now_ns=NOW_NS, limits=(50, 120))
+    by_name = {trace.name: trace for trace in figure.data}
+    assert list(by_name["HR mean"].y) == [72, None, 80]
+    assert not by_name["HR mean"].connectgaps
+    assert list(by_name["V per minute"].y) == [1, 0, 4]
+    assert sorted(shape.y0 for shape in figure.layout.shapes) == [50, 120]
