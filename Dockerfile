@@ -4,7 +4,7 @@ FROM python:3.11-slim
 # "cpu" takes the small CPU build of torch; "cu130", "auto" or another of uv's names a GPU build;
 # empty takes what the package index offers.
 ARG TORCH_BACKEND=cpu
-ENV PYTHONUNBUFFERED=1 NUMBA_CACHE_DIR=/tmp/numba
+ENV PYTHONUNBUFFERED=1
 WORKDIR /opt/rhythmwatch
 
 # The dependencies first, in a layer of their own that a change of the code leaves as it is.

@@ -1,5 +1,6 @@
-"""Fixtures that several packages' tests share: brokers, and clusters with topics of their own."""
+"""What all tests share: brokers, clusters with topics of their own, and a floor on their number."""
 
+import os
 import uuid
 from collections.abc import Callable, Iterator
 
@@ -10,6 +11,11 @@ from stream.kafka import Cluster, create_topics
 from stream.topics import TOPICS
 from tests import need
 from tests.kafka_server import KafkaServer
+
+FLOOR = 500
+"""At least so many tests there are; fewer found means that some are no longer looked at."""
+
+_found = 0
 
 MakeCluster = Callable[[], Cluster]
 
@@ -64,3 +70,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         names = getattr(item, "fixturenames", ())
         if "cluster" in names or "kafka_bootstrap" in names or "[kafka]" in item.name:
             item.add_marker(pytest.mark.kafka)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Count what is found, also what is deselected later."""
+    global _found
+    _found += 1
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Refuse to pass for the whole suite with tests missing, where everything must be there."""
+    whole = session.config.args_source is pytest.Config.ArgsSource.TESTPATHS
+    if os.environ.get("CI") == "true" and whole and _found < FLOOR:
+        raise pytest.UsageError(f"only {_found} tests were found, and there are at least {FLOOR}")

@@ -1,13 +1,8 @@
 """Signs of life: who watches which partition."""
 
-from collections.abc import Iterator
-
-import pytest
-
-from stream.broker import EmbeddedBroker
 from stream.clock import ManualClock
 from stream.health import unwatched
-from stream.kafka import Cluster, Producer, create_topics
+from stream.kafka import Cluster, Producer
 from stream.messages import RoleMessage, encode
 from stream.topics import ROLES
 
@@ -15,27 +10,20 @@ NOW_NS = 1_800_000_000_000_000_000
 SECOND_NS = 1_000_000_000
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    with EmbeddedBroker() as broker:
-        create_topics(broker.cluster, [ROLES], partitions=3)
-        yield broker.cluster
-
-
 def test_partition_is_unwatched_when_its_last_sign_is_old_or_of_another_role(
-    cluster: Cluster,
+    embedded: Cluster,
 ) -> None:
     def show(role: str, partition: int, at_ns: int) -> None:
         sign = encode(RoleMessage(role=role, epoch=1, at_ns=at_ns))  # type: ignore[arg-type]
         producer.send(ROLES.name, role, sign, partition=partition, timestamp_ms=at_ns // 1_000_000)
 
     clock = ManualClock(NOW_NS)
-    with Producer(cluster) as producer:
+    with Producer(embedded) as producer:
         show("score", 0, NOW_NS - SECOND_NS)
         show("score", 1, NOW_NS - 60 * SECOND_NS)
         show("notify", 2, NOW_NS - SECOND_NS)
         producer.send(ROLES.name, "score", b"garbage", partition=2)
         producer.flush()
-    assert unwatched(cluster, "score", clock=clock) == {1, 2}
-    assert unwatched(cluster, "notify", clock=clock) == {0, 1}
-    assert unwatched(cluster, "score", within_s=120, clock=clock) == {2}
+    assert unwatched(embedded, "score", clock=clock) == {1, 2, 3}
+    assert unwatched(embedded, "notify", clock=clock) == {0, 1, 3}
+    assert unwatched(embedded, "score", within_s=120, clock=clock) == {2, 3}
