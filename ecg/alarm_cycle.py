@@ -272,7 +272,7 @@ class PatientAlarms:
         state.through = -1
         state.conditions = Conditions(fs=findings.fs)
         state.timeline = Timeline(fs=findings.fs)
-        state.trends = Trends(fs=findings.fs)
+        state.trends = Trends(stream=findings.stream, fs=findings.fs)
         state.last_onset.clear()
         state.last_raised.clear()
         return events

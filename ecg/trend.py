@@ -21,6 +21,7 @@ class Minute:
     judged.
     """
 
+    stream: str
     first_sample: int
     end_sample: int
     start_ns: int
@@ -48,6 +49,7 @@ class _Open:
 class Trends:
     """The minutes of one stream that are not complete: at most two."""
 
+    stream: str
     fs: float
     open: dict[int, _Open] = field(default_factory=dict)
     done: int = 0
@@ -101,6 +103,7 @@ class Trends:
             mean = round(minute.rate_sum / minute.rates, 2) if minute.rates else None
             complete.append(
                 Minute(
+                    stream=self.stream,
                     first_sample=self._start(number),
                     end_sample=end,
                     start_ns=minute.start_ns,

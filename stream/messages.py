@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ecg.alarm import Action, AlarmEvent, Limits
 from ecg.finding import Beat, Findings, Gap, RhythmWindow, Span, Status
+from ecg.trend import Minute
 from stream.errors import DecodeError
 
 VERSION = 1
@@ -153,6 +154,10 @@ class PatientMessage(Message, frozen=True, kw_only=True):
     standby: bool = False
     discharged: bool = False
     limits: Limits = Limits()
+    action_id: str | None = None
+    """Set by the alarm role when it enters what an action has changed (``admission`` when it enters
+    an unknown patient): then limits, standby and discharge say what is in force. Who sets them in
+    the registry leaves it out, and the alarm role applies them."""
 
 
 class TrendMessage(Message, frozen=True, kw_only=True):
@@ -214,6 +219,23 @@ class ScoreState(StateMessage, frozen=True, kw_only=True):
     """What the monitor exports."""
 
 
+class AlarmState(StateMessage, frozen=True, kw_only=True):
+    """State of a patient in ``alarm``: written before the events that it holds are published."""
+
+    outputs: dict[str, int]
+    """For each output topic an offset before which none of ``events`` and ``minutes`` stand."""
+    events: tuple[AlarmEvent, ...] = ()
+    """Transitions that this state made, to be published once by whoever reads this."""
+    minutes: tuple[Minute, ...] = ()
+    """Minutes that it completed, likewise."""
+    registry: PatientMessage | None = None
+    """The registry's entry as last known, or as it is to be entered."""
+    enter: bool = False
+    """The entry is to be written to the registry."""
+    state: bytes
+    """What the alarms of the patient export."""
+
+
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     """A message or delivery given up, with where it stands and why."""
 
@@ -242,6 +264,7 @@ _decoders: dict[type, msgspec.json.Decoder[Any]] = {
         RoleMessage,
         EpochMessage,
         ScoreState,
+        AlarmState,
         DeadLetter,
     )
 }

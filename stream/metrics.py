@@ -12,6 +12,7 @@ CHUNKS = Counter(
     ["order"],
 )
 BEATS = Counter("rhythmwatch_beats_total", "Beats found, by class", ["beat_class"])
+ALARMS = Counter("rhythmwatch_alarm_events_total", "Alarm transitions", ["code", "event"])
 PATIENTS = Gauge("rhythmwatch_patients", "Patients whose state is held", ["role"])
 TAKEOVERS = Counter("rhythmwatch_takeovers_total", "Partitions taken over", ["role"])
 LATENCY = Histogram(

@@ -370,6 +370,10 @@ class Ledger:
         """Return what ``StateMessage.inputs`` of a state that is written now must say."""
         return dict(self._position)
 
+    def outputs(self) -> dict[str, int]:
+        """Return an offset of each output at or after which all stands that is written now."""
+        return dict(self._ends)
+
     def written(self, patient: str) -> None:
         """Note that a patient's state has been written and acknowledged."""
         account = self._accounts.get(patient)
