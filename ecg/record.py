@@ -198,8 +198,8 @@ def record_names(directory: str | Path) -> tuple[str, ...]:
         names = (names & named) or names
     if not names:
         raise RecordError(
-            f"{directory} holds no WFDB record (*.hea) and no *.edf; `rhythmwatch records` "
-            "downloads some"
+            f"{directory} holds no WFDB record (*.hea) and no *.edf; some can be had with: "
+            "rhythmwatch records download mitdb"
         )
     return tuple(sorted(names))
 
