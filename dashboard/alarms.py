@@ -80,7 +80,7 @@ def _current() -> None:
 def _row(event: AlarmEvent) -> None:
     what, since, action = st.columns([3, 4, 2], vertical_alignment="center")
     stars = STARS[event.priority].replace("*", r"\*")
-    words = _plain(f"{event.text}  {bed_of(event.patient)}")
+    words = _plain(f"{bed_of(event.patient)}: {event.text}")
     what.markdown(f":{COLOURS[event.priority]}-background[**{stars}**]  **{words}**")
     state = "active" if event.holds else "over"
     seen = f"acknowledged by {event.author or 'somebody'}" if event.acknowledged else "not seen yet"

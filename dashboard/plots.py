@@ -12,7 +12,7 @@ from stream.view import Stretch, TrendMessage
 
 GREEN = "#35ff7a"
 _PAPER = {"plot_bgcolor": "#000000", "paper_bgcolor": "#000000", "font": {"color": "#d7e3dc"}}
-_BAND_MV = 3.0
+_BAND_MV = 4.0
 """Height of one lead in a strip, in mV."""
 _PX_PER_MM = 96 / 25.4
 
@@ -55,7 +55,7 @@ def strip_figure(strip: Stretch, *, title: str = "") -> go.Figure:
         )
         figure.add_annotation(
             x=0,
-            y=shift + 1.2,
+            y=shift + 1.6,
             text=f"<b>{signal.name}</b>",
             showarrow=False,
             xanchor="left",

@@ -28,9 +28,10 @@ BACK_S = WAVEFORM_S
 HISTORY_S = 12 * 3600.0
 """How far back alarms and trends are read at the start."""
 PROBE_S = 1.0
+RETRY_S = 1.0
 READ_BACK_MARGIN_MS = 3000
 """A message's time is when it was sent, a little after its samples were taken."""
-Part = Literal["broker", "score", "alarm"]
+Part = Literal["broker", "dashboard", "score", "alarm"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +80,8 @@ class View:
         self.wall_ns = wall_ns
         self._patients: dict[str, Recent] = {}
         self._heard = Heard()
+        self._read_s: dict[str, float] = {}
+        self._problem = ""
         self._signs_s: dict[tuple[str, int], float] = {}
         self._started_s = monotonic_s()
         self._broker_s = self._started_s
@@ -112,6 +115,17 @@ class View:
                 self._heard = Heard()
                 self._started_s = now_s
             self._broker_s = now_s
+
+    def reading_goes_on(self, reader: str) -> None:
+        """Note that a reader that fills this view is at work."""
+        with self._lock:
+            self._read_s[reader] = self.monotonic_s()
+
+    def reading_failed(self, reader: str, problem: str) -> None:
+        """Note why a reader does not get on."""
+        with self._lock:
+            self._read_s.setdefault(reader, float("-inf"))
+            self._problem = problem
 
     def broker_silent_s(self) -> float:
         """Return for how long the broker has not been heard, in s."""
@@ -187,6 +201,14 @@ class View:
                         step="Start the broker or mend the network; the screen goes on by itself.",
                     )
                 ]
+            if any(now_s - at_s > SILENT_S for at_s in self._read_s.values()):
+                return [
+                    Trouble(
+                        part="dashboard",
+                        text=self._problem or "it has stopped reading from Kafka",
+                        step="Look at the dashboard's log; start it again if this stays.",
+                    )
+                ]
             recent = self._patients.get(patient) if patient is not None else None
             if recent is None or (recent.registry is not None and recent.registry.standby):
                 return []
@@ -196,7 +218,8 @@ class View:
                     Trouble(
                         part="score",
                         text="this ECG is not being judged",
-                        step="Check that `rhythmwatch score` runs and keeps up.",
+                        step="Check that `rhythmwatch score` runs and keeps up, and whether it "
+                        "refuses this ECG (ecg.dead-letters says why).",
                     )
                 )
             heard_s = self._signs_s.get(("alarm", recent.partition or 0), self._started_s)
@@ -251,20 +274,23 @@ class Follower:
             thread.join(timeout=3.0)
 
     def _follow(self, topics: tuple[Topic, ...], back_s: float) -> None:
+        name, view = topics[0].name, self._view
         while not self._stop.is_set():
             try:
                 if not wait_for_broker(self._cluster, stop=self._stop):
                     return
                 with self._reader(topics, back_s) as reader:
-                    lost = self._view.lost
-                    while not self._stop.is_set() and self._view.lost == lost:
+                    lost = view.lost
+                    while not self._stop.is_set() and view.lost == lost:
                         messages = reader.poll(0.1)
+                        view.reading_goes_on(name)
                         if messages:
-                            self._view.broker_answered()
-                            self._view.take(messages)
+                            view.broker_answered()
+                            view.take(messages)
             except BrokerError as error:
-                logger.warning("following %s: %s", topics[0].name, error)
-                self._stop.wait(1.0)
+                logger.warning("following %s: %s", name, error)
+                view.reading_failed(name, str(error))
+                self._stop.wait(RETRY_S)
 
     def _reader(self, topics: tuple[Topic, ...], back_s: float) -> Reader:
         since_ms = round(self._view.wall_ns() / 1e6 - back_s * 1000)

@@ -25,6 +25,7 @@ def test_pages_say_what_is_gone_and_go_on_when_it_is_back(chromium: Browser, pag
         expect(down).to_contain_text("broker: no answer from the Kafka broker", timeout=20_000)
 
         with EmbeddedBroker(port=port) as broker:
+            expect(down).to_contain_text("create the topics first", timeout=15_000)
             create_topics(broker.cluster, TOPICS, partitions=PARTITIONS)
             expect(down).to_be_hidden(timeout=10_000)
             expect(page.locator(".empty")).to_contain_text("No patients yet")

@@ -121,7 +121,7 @@ def test_alarms_page_acknowledges_by_id(live: Live) -> None:
     hear(live.view, PatientMessage(patient="p1", bed="Bed *1*"), waveform(0, ramp(0, 100)))
     hear(live.view, alarm(), alarm(alarm_id="hr-1", code="hr_high", priority="medium"))
     test = alarms_page()
-    assert "VT 142>100  Bed *1* · p1" in words(test)
+    assert "Bed *1* · p1: VT 142>100" in words(test)
     test.button(key="ack-vt-1").click().run()
     acting = live.actions.acknowledge
     assert isinstance(acting, mock.Mock)

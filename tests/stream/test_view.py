@@ -216,3 +216,21 @@ def test_heart_rate_and_ventricular_beats_are_of_the_last_minute(view: View) -> 
     assert recent_of(view).v_per_min() == 6
     hear(view, findings(10_099, after=9999, statuses=(status(10_000, fit=False),)))
     assert recent_of(view).v_per_min() is None
+
+
+def test_reader_that_does_not_get_on_is_said_with_its_reason(view: View, clocks: Clocks) -> None:
+    view.reading_goes_on("ecg.alarms")
+    assert view.troubles() == []
+    view.reading_failed("ecg.waveforms", "there is no topic ecg.waveforms")
+    (trouble,) = view.troubles()
+    assert (trouble.part, trouble.text) == ("dashboard", "there is no topic ecg.waveforms")
+    view.reading_goes_on("ecg.waveforms")
+    assert view.troubles() == []
+
+
+def test_reader_that_has_stopped_is_said(view: View, clocks: Clocks) -> None:
+    view.reading_goes_on("ecg.alarms")
+    clocks.s += SILENT_S + 0.1
+    view.broker_answered()
+    # that the broker was silent too begins everything anew; the reader is still not at work
+    assert [trouble.part for trouble in view.troubles()] == ["dashboard"]
