@@ -3,8 +3,10 @@
 Every command imports its role only when it is called, so that help is there at once.
 """
 
+import contextlib
 import logging
 import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Protocol
 
@@ -15,6 +17,7 @@ from ecg.errors import CheckpointError
 if TYPE_CHECKING:
     from stream.endpoint import Endpoint
     from stream.kafka import Cluster
+    from stream.pace import Progress
     from stream.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -160,7 +163,9 @@ def score(
 
 
 @app.command(rich_help_panel="Roles")
-def notify(context: typer.Context, bootstrap: BootstrapOption = None) -> None:
+def notify(
+    context: typer.Context, bootstrap: BootstrapOption = None, metrics_port: MetricsOption = None
+) -> None:
     """Post alarms to webhooks, signed: ecg.alarms in.
 
     Where to is a matter of the settings: [[endpoints]] tables in the file, or
@@ -177,7 +182,24 @@ def notify(context: typer.Context, bootstrap: BootstrapOption = None) -> None:
         cluster=cluster(settings, bootstrap),
         endpoints=_endpoints(settings),
         stop=_door(context).until_signalled(),
+        metrics_port=metrics_port,
     )
+
+
+@contextlib.contextmanager
+def _bar(*, shown: bool) -> "Iterator[Callable[[Progress], None] | None]":
+    """Show a progress bar of samples sent; yields what moves it, None where there is none."""
+    if not shown:
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress as Bars
+
+    with Bars(console=Console(stderr=True)) as bars:
+        task = bars.add_task("samples sent", total=None)
+        yield lambda progress: bars.update(
+            task, completed=progress.samples, total=progress.total_samples
+        )
 
 
 @app.command(rich_help_panel="Sources of ECG")
@@ -212,15 +234,17 @@ def replay(
     from stream.replay import run_replay
     from stream.source import sources_of
 
-    run_replay(
-        cluster=cluster(settings, bootstrap),
-        sources=sources_of(records or ["demo"], data=settings.data, patient=patient),
-        stop=_door(context).until_signalled(),
-        stream_id=stream_id,
-        speed=None if fast else speed,
-        loop=loop,
-        chunk_ms=chunk_ms,
-    )
+    with _bar(shown=fast and not loop) as on_progress:
+        run_replay(
+            cluster=cluster(settings, bootstrap),
+            sources=sources_of(records or ["demo"], data=settings.data, patient=patient),
+            stop=_door(context).until_signalled(),
+            stream_id=stream_id,
+            speed=None if fast else speed,
+            loop=loop,
+            chunk_ms=chunk_ms,
+            on_progress=on_progress,
+        )
 
 
 @app.command(rich_help_panel="Sources of ECG")

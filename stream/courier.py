@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from stream import metrics
 from stream.clock import Clock
 from stream.dead_letter import Reason
 from stream.endpoint import Endpoint
@@ -164,6 +165,7 @@ class Courier:
             self._give_up(given_up)
         self._dispatch()
         self._collect()
+        metrics.WEBHOOKS_WAITING.labels(self._endpoint.name).set(len(self._outbox))
         self._commit()
 
     def finish(self) -> None:
@@ -186,7 +188,7 @@ class Courier:
         at = self._inbox.offsets_at([place], since_ms)[place]
         self._inbox.start(partition, {ALARMS.name: at})
         # at once: a crash before the first delivery must not move the start
-        self._inbox.commit({place: at})
+        self._try_to_commit({place: at})
 
     def _take(self, message: Incoming) -> None:
         self._outbox.pass_over(message.partition, message.offset)
@@ -250,13 +252,15 @@ class Courier:
 
     def _tell(self, attempt: Attempt, answer: Answer) -> None:
         event = attempt.event
+        name = self._posters[attempt.lane].endpoint.name
+        metrics.WEBHOOK_ATTEMPTS.labels(name, answer.result).inc()
         level = logging.INFO if answer.result == "delivered" else logging.WARNING
         logger.log(
             level,
             "%s %s to %s, attempt %d: %s",
             event.event_id,
             answer.result,
-            self._posters[attempt.lane].endpoint.name,
+            name,
             attempt.tries,
             answer.detail,
             extra={"record": str(event.message)},
@@ -264,7 +268,7 @@ class Courier:
         if self._on_delivery is not None:
             self._on_delivery(
                 Delivery(
-                    endpoint=self._posters[attempt.lane].endpoint.name,
+                    endpoint=name,
                     event_id=event.event_id,
                     answer=answer,
                     tries=attempt.tries,
@@ -289,23 +293,29 @@ class Courier:
         now_s = self._monotonic_s()
         if not changed or not (at_once or now_s - self._committed_s >= _COMMIT_EVERY_S):
             return
+        places = {(ALARMS.name, p): commit for p, commit in changed.items()}
+        offsets = {place: commit.offset for place, commit in places.items()}
+        notes = {place: self._floor(place, commit) for place, commit in places.items()}
+        if self._try_to_commit(offsets, notes):
+            self._committed.update({p: commit.offset for p, commit in changed.items()})
+            self._committed_s = now_s
+
+    def _try_to_commit(
+        self, offsets: Mapping[Place, int], notes: Mapping[Place, str] | None = None
+    ) -> bool:
         try:
-            self._inbox.commit(
-                {(ALARMS.name, p): at.offset for p, at in changed.items()},
-                {(ALARMS.name, p): self._floor(p, at) for p, at in changed.items()},
-            )
+            self._inbox.commit(offsets, notes)
         except FencedError as error:
             # the next poll says what is no longer ours; whoever has it delivers again, same id
             logger.info("endpoint %s: %s", self._endpoint.name, error)
-            return
-        self._committed.update({p: at.offset for p, at in changed.items()})
-        self._committed_s = now_s
+            return False
+        return True
 
-    def _floor(self, partition: int, commit: Commit) -> str:
+    def _floor(self, place: Place, commit: Commit) -> str:
         """Return the epoch that the first message after a commit must have."""
         if commit.oldest is not None:
             return str(commit.oldest.epoch)
-        return str(self._heard[partition].epochs.highest.get((ALARMS.name, partition), 0))
+        return str(self._heard[place[1]].epochs.highest.get(place, 0))
 
 
 class Workers:

@@ -15,6 +15,14 @@ BEATS = Counter("rhythmwatch_beats_total", "Beats found, by class", ["beat_class
 ALARMS = Counter("rhythmwatch_alarm_events_total", "Alarm transitions", ["code", "event"])
 PATIENTS = Gauge("rhythmwatch_patients", "Patients whose state is held", ["role"])
 TAKEOVERS = Counter("rhythmwatch_takeovers_total", "Partitions taken over", ["role"])
+WEBHOOK_ATTEMPTS = Counter(
+    "rhythmwatch_webhook_attempts_total",
+    "Attempts to deliver, by endpoint and result: delivered, failed, refused, gone",
+    ["endpoint", "result"],
+)
+WEBHOOKS_WAITING = Gauge(
+    "rhythmwatch_webhooks_waiting", "Alarm events that are not yet delivered", ["endpoint"]
+)
 LATENCY = Histogram(
     "rhythmwatch_publish_latency_seconds",
     "From the sending of a waveform to its findings being acknowledged by the broker",

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
+from stream import metrics
 from stream.clock import Clock, SystemClock
 from stream.courier import Courier, Delivery, Workers
 from stream.dead_letter import DeadLetters
@@ -32,6 +33,7 @@ def run_notify(
     stop: threading.Event,
     on_delivery: Callable[[Delivery], None] | None = None,
     clock: Clock | None = None,
+    metrics_port: int | None = None,
 ) -> None:
     """Deliver every alarm event to every endpoint that wants it, until ``stop`` is set.
 
@@ -51,6 +53,8 @@ def run_notify(
         Told of every attempt, from several threads.
     clock : Clock, optional
         The machine's without it.
+    metrics_port : int, optional
+        Serve Prometheus metrics there, on 127.0.0.1.
 
     Raises
     ------
@@ -58,6 +62,8 @@ def run_notify(
         If there is no endpoint, or their names contradict each other.
     """
     by_name = check_endpoints(endpoints)
+    if metrics_port is not None:
+        metrics.serve(metrics_port)
     threads = [
         threading.Thread(
             target=_serve,
