@@ -1,7 +1,7 @@
 """Waveform messages made for tests, and what a reader hears of their findings."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -50,11 +50,22 @@ def waveform(
 
 
 def cut(
-    patient: str, samples: NDArray[np.int16], *, chunk: int = 63, stream: str = "s1"
+    patient: str,
+    samples: NDArray[np.int16],
+    *,
+    chunk: int = 63,
+    stream: str = "s1",
+    signals: Sequence[Signal] = SIGNALS,
 ) -> Iterator[Waveform]:
     """Yield samples as messages of ``chunk`` samples."""
     for first in range(0, len(samples), chunk):
-        yield waveform(patient, samples[first : first + chunk], first_sample=first, stream=stream)
+        yield waveform(
+            patient,
+            samples[first : first + chunk],
+            first_sample=first,
+            stream=stream,
+            signals=signals,
+        )
 
 
 def send(producer: Producer, message: Waveform) -> None:
@@ -83,11 +94,17 @@ class Listener:
     raw: list[Incoming] = field(default_factory=list)
     _heard: Heard = field(default_factory=Heard)
 
-    def listen_until(self, ends: dict[tuple[str, str], int], *, give_up_s: float = 60.0) -> None:
-        """Hear until each patient and stream has been judged up to a sample."""
+    def listen_until(
+        self,
+        ends: dict[tuple[str, str], int],
+        *,
+        also: Callable[[], bool] = lambda: True,
+        give_up_s: float = 60.0,
+    ) -> None:
+        """Hear until each patient and stream has been judged up to a sample, and more is true."""
         deadline = time.monotonic() + give_up_s
         with Reader(self.cluster, [FINDINGS.name]) as reader:
-            while any(self.through.get(key, -1) < end for key, end in ends.items()):
+            while any(self.through.get(k, -1) < end for k, end in ends.items()) or not also():
                 assert time.monotonic() < deadline, f"heard {self.through}, waited for {ends}"
                 for message in reader.poll(0.1):
                     self.hear(message)
