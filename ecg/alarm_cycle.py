@@ -169,6 +169,21 @@ class PatientAlarms:
         alarms = self._state.alarms
         return tuple(alarms[key] for key in sorted(alarms, key=SERIOUSNESS.__getitem__))
 
+    @property
+    def silenced_until_ns(self) -> int | None:
+        """Until when the patient's sounds are paused; it may be over."""
+        return self._state.silenced_until_ns
+
+    def standing(self) -> tuple[AlarmEvent, ...]:
+        """Return what the newest event of each active alarm left standing, for who missed it.
+
+        Who caused that event is not part of the state, so ``author`` is None.
+        """
+        return tuple(
+            self._describe(alarm, "updated", _Moment(sample=alarm.said, ns=alarm.onset_ns))
+            for alarm in self.active()
+        )
+
     def export(self) -> bytes:
         """Return the exact state, as JSON."""
         return _encoder.encode(self._state)
@@ -438,9 +453,14 @@ class PatientAlarms:
     def _event(
         self, alarm: Alarm, transition: Transition, at: _Moment, *, reason: str | None = None
     ) -> AlarmEvent:
-        state, criterion = self._state, CRITERIA[alarm.key]
         alarm.sequence += 1
         alarm.said = at.sample
+        return self._describe(alarm, transition, at, reason=reason)
+
+    def _describe(
+        self, alarm: Alarm, transition: Transition, at: _Moment, *, reason: str | None = None
+    ) -> AlarmEvent:
+        state, criterion = self._state, CRITERIA[alarm.key]
         silenced = state.silenced_until_ns
         return AlarmEvent(
             alarm_id=alarm.alarm_id,

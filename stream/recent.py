@@ -88,6 +88,7 @@ class Recent:
         self.events = Log[AlarmEvent](500)
         self.strips: dict[str, Stretch] = {}
         self.trends: deque[TrendMessage] = deque(maxlen=24 * 60)
+        self._silenced_until_ns: int | None = None
         self._past: deque[str] = deque(maxlen=OLD_STREAMS)
         self._forget_signal("")
 
@@ -161,13 +162,14 @@ class Recent:
             self._unjudged.popleft()
 
     def take_alarm(self, event: AlarmEvent) -> None:
-        """Keep an alarm's transition, and the strip before it where it is still at hand."""
+        """Keep an alarm's transition, and the strip before it where it is still at hand.
+
+        The caller has dropped repeats; the role's state may be ahead of its events.
+        """
         known = self.alarms.get(event.alarm_id)
-        if known is not None and event.sequence <= known.sequence:
-            return
         if event.event == "ended":
             self.alarms.pop(event.alarm_id, None)
-        else:
+        elif known is None or event.sequence >= known.sequence:
             self.alarms[event.alarm_id] = event
         self.events.append(event)
         if event.event == "raised" and event.stream == self.stream and self.fs:
@@ -176,6 +178,19 @@ class Recent:
                 self.strips[event.alarm_id] = strip
                 while len(self.strips) > 100:
                     del self.strips[next(iter(self.strips))]
+
+    def take_standing(self, events: Sequence[AlarmEvent], *, silenced_until_ns: int | None) -> None:
+        """Take what the alarm role's state says: these alarms stand, and no others.
+
+        An event that says more of one of them than the state does is kept.
+        """
+        standing = {}
+        for event in events:
+            known = self.alarms.get(event.alarm_id)
+            newer = known is not None and known.sequence >= event.sequence
+            standing[event.alarm_id] = known if known is not None and newer else event
+        self.alarms = standing
+        self._silenced_until_ns = silenced_until_ns
 
     def take_trend(self, message: TrendMessage) -> None:
         """Keep a minute's summary."""
@@ -219,9 +234,8 @@ class Recent:
 
     def silenced_until_ns(self) -> int | None:
         """Return until when the patient's sounds are paused, as the alarms say it."""
-        return (
-            max((event.silenced_until_ns or 0 for event in self.alarms.values()), default=0) or None
-        )
+        said = [event.silenced_until_ns or 0 for event in self.alarms.values()]
+        return max([*said, self._silenced_until_ns or 0]) or None
 
     def v_per_min(self) -> int | None:
         """Return the ventricular beats of the last minute; None while the ECG is not judged."""

@@ -10,12 +10,22 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ecg.alarm import AlarmEvent
+from ecg.alarm_cycle import PatientAlarms
+from ecg.errors import StateError
 from stream.errors import BrokerError, DecodeError
 from stream.kafka import Cluster, Incoming, Reader, wait_for_broker
-from stream.messages import PatientMessage, RoleMessage, TrendMessage, decode, decode_waveform
+from stream.messages import (
+    EPOCH_KEY,
+    AlarmState,
+    PatientMessage,
+    RoleMessage,
+    TrendMessage,
+    decode,
+    decode_waveform,
+)
 from stream.recent import STRIP_S, WAVEFORM_S, Recent, Stretch
-from stream.topics import ALARMS, FINDINGS, PATIENTS, ROLES, TRENDS, WAVEFORMS, Topic
-from stream.watermark import Heard
+from stream.topics import ALARM_STATE, ALARMS, FINDINGS, PATIENTS, ROLES, TRENDS, WAVEFORMS, Topic
+from stream.watermark import Epochs, Heard
 
 __all__ = ["Follower", "Recent", "Stretch", "TrendMessage", "Trouble", "View"]
 
@@ -80,6 +90,7 @@ class View:
         self.wall_ns = wall_ns
         self._patients: dict[str, Recent] = {}
         self._heard = Heard()
+        self._states = Epochs()
         self._read_s: dict[str, float] = {}
         self._problem = ""
         self._signs_s: dict[tuple[str, int], float] = {}
@@ -113,6 +124,7 @@ class View:
                 self._patients.clear()
                 self._signs_s.clear()
                 self._heard = Heard()
+                self._states = Epochs()
                 self._started_s = now_s
             self._broker_s = now_s
 
@@ -160,6 +172,8 @@ class View:
                 alarm = self._heard.alarm(record)
                 if alarm is not None:
                     self._of(alarm.data.patient, record.partition).take_alarm(alarm.data)
+        elif record.topic == ALARM_STATE.name:
+            self._take_state(record, value)
         elif record.topic == PATIENTS.name:
             patient = decode(value, PatientMessage)
             with self._lock:
@@ -174,6 +188,21 @@ class View:
             if self.wall_ns() - role.at_ns < SILENT_S * 1e9:
                 with self._lock:
                     self._signs_s[role.role, record.partition] = now_s
+
+    def _take_state(self, record: Incoming, value: bytes) -> None:
+        """Take the alarms that stand: also those raised before the history that is read."""
+        if record.key == EPOCH_KEY:
+            return
+        state = decode(value, AlarmState)
+        try:
+            alarms = PatientAlarms.restore(state.state)
+        except StateError as error:
+            raise DecodeError(str(error)) from error
+        with self._lock:
+            if self._states.hears((record.topic, record.partition), state.epoch):
+                self._of(state.patient, record.partition).take_standing(
+                    alarms.standing(), silenced_until_ns=alarms.silenced_until_ns
+                )
 
     def _of(self, patient: str, partition: int) -> Recent:
         recent = self._patients.get(patient)
@@ -256,7 +285,7 @@ class Follower:
             threading.Thread(target=self._follow, args=args, name=f"view-{args[0][0].name}")
             for args in (
                 ((WAVEFORMS, FINDINGS, ROLES), BACK_S),
-                ((ALARMS, TRENDS, PATIENTS), HISTORY_S),
+                ((ALARMS, ALARM_STATE, TRENDS, PATIENTS), HISTORY_S),
             )
         ]
         self._threads.append(threading.Thread(target=self._probe, name="view-probe"))

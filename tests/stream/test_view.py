@@ -1,12 +1,17 @@
 """The view: bounded memory of each patient, ages, and what is down."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from ecg.alarm import Action
+from ecg.alarm_cycle import PatientAlarms
 from ecg.chunk import MISSING
-from stream.messages import PatientMessage, RoleMessage
+from stream.kafka import Incoming
+from stream.messages import AlarmState, PatientMessage, RoleMessage, encode
 from stream.recent import WAVEFORM_S, Recent
-from stream.topics import FINDINGS, WAVEFORMS
+from stream.topics import ALARM_STATE, FINDINGS, WAVEFORMS
 from stream.view import SILENT_S, View
 from tests.dashboard.synthetic import (
     FS,
@@ -119,6 +124,42 @@ def test_current_alarms_begin_with_the_most_serious(view: View) -> None:
     hear(view, alarm(alarm_id="seen", acknowledged=True))
     hear(view, alarm(alarm_id="old"), alarm(alarm_id="new", onset_ns=START_NS + 5))
     assert [e.alarm_id for e in recent_of(view).current_alarms()] == ["new", "old", "seen", "low"]
+
+
+def state_of(alarms: PatientAlarms, epoch: int = 1) -> Incoming:
+    state = AlarmState(patient="p1", epoch=epoch, inputs={}, outputs={}, state=alarms.export())
+    return incoming(ALARM_STATE, encode(state), key="p1")
+
+
+def test_alarm_older_than_the_history_stands_by_the_roles_state(view: View) -> None:
+    alarms = PatientAlarms("p1")
+    alarms.tick(0)
+    (raised,) = alarms.tick(6_000_000_000)
+    view.take([state_of(alarms)])
+    (standing,) = recent_of(view).current_alarms()
+    assert replace(standing, event="raised", detected_ns=raised.detected_ns) == raised
+    # the event itself comes after its state and says who and when
+    hear(view, raised)
+    assert recent_of(view).current_alarms() == [raised]
+    # a newer state without it: it has ended
+    view.take([state_of(PatientAlarms("p1"), epoch=2), state_of(alarms, epoch=1)])
+    assert recent_of(view).current_alarms() == []
+
+
+def test_audio_pause_is_known_without_any_alarm(view: View) -> None:
+    alarms = PatientAlarms("p1")
+    alarms.apply(
+        Action(
+            action_id="a1",
+            patient="p1",
+            kind="silence",
+            author="nurse",
+            at_ns=START_NS,
+            until_ns=START_NS + 120_000_000_000,
+        )
+    )
+    view.take([state_of(alarms)])
+    assert recent_of(view).silenced_until_ns() == START_NS + 120_000_000_000
 
 
 def test_alarm_keeps_the_10_s_before_it(view: View) -> None:
