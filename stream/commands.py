@@ -163,6 +163,31 @@ def score(
 
 
 @app.command(rich_help_panel="Roles")
+def alarm(
+    context: typer.Context,
+    bootstrap: BootstrapOption = None,
+    metrics_port: MetricsOption = None,
+) -> None:
+    """Raise, latch and end alarms: ecg.findings and ecg.actions in, ecg.alarms out.
+
+    Start as many as you need, as with score. Lethal alarms stay until somebody
+    acknowledges them, also across restarts.
+
+    [bold]Examples[/bold]
+      rhythmwatch alarm
+      rhythmwatch alarm --bootstrap kafka:9092 --metrics-port 9101
+    """
+    settings = _door(context).enter(context.info_name)
+    from stream.alarm import run_alarm
+
+    run_alarm(
+        cluster(settings, bootstrap),
+        stop=_door(context).until_signalled(),
+        metrics_port=metrics_port,
+    )
+
+
+@app.command(rich_help_panel="Roles")
 def notify(
     context: typer.Context, bootstrap: BootstrapOption = None, metrics_port: MetricsOption = None
 ) -> None:
