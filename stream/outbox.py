@@ -28,8 +28,8 @@ ESCALATE_S = 15.0
 """A high-priority event not taken for so long goes to the fallback; any event that is older is
 marked late. It is the time that the first retries take."""
 
-WINDOW = 20_000
-"""Events waiting at most, some 20 MB. Beyond it the oldest of the lowest priority are given up,
+WINDOW = 10_000
+"""Events waiting at most, some 10 MB. Beyond it the oldest of the lowest priority are given up,
 so that an endpoint that is away for hours cannot keep new red alarms from the fallback."""
 
 Lane = Literal["endpoint", "fallback"]
@@ -66,6 +66,9 @@ class _Delivery:
 class _Entry:
     event: Event
     lanes: dict[Lane, _Delivery]
+    # ids of alarms and of patients cannot be told apart by their text alone
+    alarm: tuple[str, str]
+    patient: tuple[str, str]
     forgotten: bool = False
 
     def done(self) -> bool:
@@ -140,7 +143,10 @@ class Outbox:
                 least, "webhook-too-many", f"more than {self._window} events wait"
             )
         self._entries[_place(event)] = _Entry(
-            event=event, lanes={"endpoint": _Delivery(due_s=event.born_s)}
+            event=event,
+            lanes={"endpoint": _Delivery(due_s=event.born_s)},
+            alarm=("alarm", event.alarm_id),
+            patient=("patient", event.patient),
         )
         self.pass_over(*_place(event))
         return given_up
@@ -185,17 +191,17 @@ class Outbox:
     def due(self, now_s: float) -> list[Attempt]:
         """Return the attempts that may start now, the most urgent first."""
         ready: list[Attempt] = []
-        waiting: dict[Lane, set[str]] = {lane: set() for lane in _LANES}
+        waiting: dict[Lane, set[tuple[str, str]]] = {lane: set() for lane in _LANES}
         for entry in self._entries.values():
             event = entry.event
-            # ids of alarms and of patients cannot be told apart by their text alone
-            alarm, patient = f"alarm {event.alarm_id}", f"patient {event.patient}"
             for lane, delivery in entry.lanes.items():
                 if delivery.done:
                     continue
-                behind = alarm if event.priority == "high" else patient
-                free = behind not in waiting[lane] and not delivery.in_flight
-                waiting[lane] |= {alarm, patient}
+                ahead = waiting[lane]
+                behind = entry.alarm if event.priority == "high" else entry.patient
+                free = behind not in ahead and not delivery.in_flight
+                ahead.add(entry.alarm)
+                ahead.add(entry.patient)
                 if free and delivery.due_s <= now_s:
                     ready.append(
                         Attempt(
