@@ -222,6 +222,21 @@ def test_role_shows_life_on_every_partition(cluster: Cluster) -> None:
             wait_until(all_alive)
 
 
+def test_every_event_is_delivered_when_notifiers_come_and_go(cluster: Cluster) -> None:
+    def slow(webhook_id: str, n: int) -> int | None:
+        time.sleep(0.01)
+        return None
+
+    with Recorder(slow) as receiver:
+        written = write_alarms(cluster, each=60)
+        with notifying(cluster, receiver.endpoint()):
+            with notifying(cluster, receiver.endpoint()) as second:
+                wait_until(lambda: len(second) >= 5)
+            wait_until(lambda: receiver.counts().verified == len(written))
+        assert {name: {value} for name, value in written.items()} == receiver.bodies
+        assert undelivered(cluster) == 0
+
+
 _NOTIFIER = """
 import sys, threading
 import stream.kafka
