@@ -5,6 +5,7 @@ import logging
 import queue
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -28,8 +29,8 @@ still starting must not be missed, and nobody wants three months of history."""
 
 WORKERS = 8
 RESERVED = 2
-"""Attempts at a time, and how many of these only high-priority events may use, so that a red
-alarm does not wait behind others that hang."""
+"""Attempts at a time in each lane, and how many of these only high-priority events may use: a red
+alarm does not wait behind others that hang, and the fallback not behind an endpoint that does."""
 
 _COMMIT_EVERY_S = 0.2
 _MOST_AT_ONCE = 500
@@ -131,7 +132,7 @@ class Courier:
         self._monotonic_s = monotonic_s
         self._outbox = Outbox(has_fallback="fallback" in posters, gone=gone)
         self._answers: queue.SimpleQueue[tuple[Attempt, Answer]] = queue.SimpleQueue()
-        self._in_flight = 0
+        self._in_flight: Counter[Lane] = Counter()
         self._heard: dict[int, Heard] = {}
         self._unsettled = False
         self._committed: dict[int, int] = {}
@@ -140,7 +141,7 @@ class Courier:
     @property
     def busy(self) -> bool:
         """Whether attempts are under way."""
-        return self._in_flight > 0
+        return self._in_flight.total() > 0
 
     def step(self, timeout_s: float) -> None:
         """Read, collect answers, start what is due, commit what is done.
@@ -171,7 +172,7 @@ class Courier:
     def finish(self) -> None:
         """Wait a moment for attempts under way, and commit; what is left is done by the next."""
         deadline = self._monotonic_s() + _LAST_WORDS_S
-        while self._in_flight and (left := deadline - self._monotonic_s()) > 0:
+        while self.busy and (left := deadline - self._monotonic_s()) > 0:
             self._collect(left)
         self._commit(at_once=True)
 
@@ -217,10 +218,10 @@ class Courier:
         now_s = self._monotonic_s()
         for attempt in self._outbox.due(now_s):
             most = WORKERS if attempt.event.priority == "high" else WORKERS - RESERVED
-            if self._in_flight >= most:
-                return  # those that follow are not more urgent
+            if self._in_flight[attempt.lane] >= most:
+                continue
             self._outbox.start(attempt)
-            self._in_flight += 1
+            self._in_flight[attempt.lane] += 1
             self._submit(functools.partial(self._post, attempt))
 
     def _post(self, attempt: Attempt) -> None:
@@ -245,7 +246,7 @@ class Courier:
             except queue.Empty:
                 return
             timeout_s = None
-            self._in_flight -= 1
+            self._in_flight[attempt.lane] -= 1
             self._tell(attempt, answer)
             for given_up in self._outbox.finish(attempt, answer, self._monotonic_s()):
                 self._give_up(given_up)
@@ -321,7 +322,7 @@ class Courier:
 class Workers:
     """Threads that make attempts; daemons, because a receiver that hangs must not keep us."""
 
-    def __init__(self, name: str, n: int = WORKERS) -> None:
+    def __init__(self, name: str, n: int) -> None:
         self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._n = n
         for i in range(n):

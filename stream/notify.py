@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from stream import metrics
 from stream.clock import Clock, SystemClock
-from stream.courier import Courier, Delivery, Workers
+from stream.courier import WORKERS, Courier, Delivery, Workers
 from stream.dead_letter import DeadLetters
 from stream.endpoint import Endpoint, check_endpoints
 from stream.errors import StreamError
@@ -96,7 +96,7 @@ def _serve(
     posters: dict[Lane, Poster] = {"endpoint": Poster(endpoint)}
     if endpoint.fallback is not None:
         posters["fallback"] = Poster(by_name[endpoint.fallback])
-    workers = Workers(f"post-{endpoint.name}")
+    workers = Workers(f"post-{endpoint.name}", WORKERS * len(posters))
     gone: dict[Lane, str] = {}
     try:
         while wait_for_broker(cluster, stop=stop):
@@ -137,7 +137,7 @@ def _deliver(
             on_delivery=on_delivery,
         )
         logger.info(
-            "endpoint %s gets alarms of priority %s on", endpoint.name, endpoint.min_priority
+            "endpoint %s gets alarms from priority %s up", endpoint.name, endpoint.min_priority
         )
         seen_s = float("-inf")
         while not stop.is_set():

@@ -319,6 +319,18 @@ def test_red_alarm_has_a_free_hand_when_others_hang() -> None:
     assert bench.ids() == ["red.1"]
 
 
+def test_fallback_has_free_hands_when_the_endpoint_hangs() -> None:
+    bench = Bench(held=True)
+    for i in range(WORKERS + 1):
+        bench.inbox.write(body(alarm_id=f"red{i}", patient=f"p{i}", priority="high"))
+    courier = bench.courier(fallback=True)
+    bench.run(courier, 16)
+    for attempt in bench.waiting[WORKERS:]:
+        attempt()
+    assert {request.url.host for request in bench.requests} == {"pager.example"}
+    assert len(bench.requests) == WORKERS
+
+
 def test_commit_refused_by_the_group_is_left_to_the_next_owner() -> None:
     bench = Bench()
     bench.inbox.write(body())
