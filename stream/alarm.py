@@ -214,6 +214,7 @@ class AlarmRole:
             inputs=_INPUTS,
             state=ALARM_STATE.name,
             outputs=[ALARMS.name, TRENDS.name],
+            state_before_outputs=True,
         )
         for partition, one in taken.items():
             self._partitions[partition] = self._restore(one)

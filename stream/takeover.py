@@ -1,7 +1,7 @@
 """Taking partitions over, and knowing what may be committed.
 
-A role that keeps state for each patient (``score``, ``alarm``) writes outputs,
-then state, then offsets. Whoever takes a partition over finds the newest state
+A role that keeps state for each patient (``score``, ``alarm``) commits offsets
+after outputs and states. Whoever takes a partition over finds the newest state
 of each patient, hears what was published after it, and goes on from there; the
 steps and why they are in this order are in ``docs/concepts/delivery.md``.
 """
@@ -160,6 +160,7 @@ def take_over(
     inputs: Sequence[str],
     state: str,
     outputs: Sequence[str],
+    state_before_outputs: bool = False,
 ) -> dict[int, Taken[S]]:
     """Take newly assigned partitions over from whoever had them.
 
@@ -181,6 +182,10 @@ def take_over(
         Topics that the role reads by the group, and those that it writes.
     state : str
         Its state topic.
+    state_before_outputs : bool
+        True for a role that writes states first. The takeover is announced first
+        where the role writes second: of what is heard there, what the same writer
+        wrote before it must be heard too.
 
     Returns
     -------
@@ -212,9 +217,9 @@ def take_over(
         tails.take(output_reader.read_to_end())
         epochs = _choose_epochs(consumer, chosen, states, tails)
         writer = uuid.uuid4().hex
-        # The state topic first: state that is heard stands before this, so what its writer
-        # published before it stands before the announcement in the outputs and is heard too.
-        for log in (states, tails):
+        # Where a writer writes second is announced first: what it wrote there and is heard
+        # stands before this, so what it wrote before stands before the other announcement.
+        for log in (tails, states) if state_before_outputs else (states, tails):
             for topic, partition in log.reader.places:
                 said = EpochMessage(role=role, epoch=epochs[partition], writer=writer)
                 producer.send(topic, EPOCH_KEY, encode(said), partition=partition)
