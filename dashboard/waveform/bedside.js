@@ -116,8 +116,8 @@ export class Bedside {
     parts.push(state?.adult === false ? "CHILD" : "ADULT");
     if (state?.paced) parts.push("PACED");
     if (state?.standby) parts.push("STANDBY");
-    say(this.head.title, parts.join(" · "));
-    flag(this.head.title, "label", state?.label ?? "");
+    say(this.head.name, parts.join(" · "));
+    say(this.head.label, state?.label ?? "");
   }
 
   readings(patient, state, nowMs, down) {

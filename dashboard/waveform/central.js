@@ -112,6 +112,7 @@ export class Central {
     if (wanted.length !== this.grid.children.length || wanted.some((e, n) => this.grid.children[n] !== e)) {
       this.grid.replaceChildren(...wanted);
     }
+    flag(this.grid, "dense", ids.length > 8);
     const general = this.store.troubles(this.link, null, nowMs);
     const serverMs = this.store.serverMs(nowMs);
     const alarms = [];

@@ -6,7 +6,9 @@ import { clockWords, el, flag, say, show } from "./dom.js";
 export class Head {
   constructor(sound, title) {
     this.sound = sound;
-    this.title = el("div", { class: "title" }, title);
+    this.name = el("span", { class: "name" }, title);
+    this.label = el("span", { class: "label" });
+    this.title = el("div", { class: "title" }, this.name, this.label);
     this.alarm = el("div", { class: "tag", role: "alert", "aria-atomic": "true" });
     this.soundOff = el("span", { class: "sound-off" }, "SOUND OFF");
     this.enable = el(

@@ -118,10 +118,10 @@ def dashboard(chromium: Browser, ward_broker: Cluster) -> Iterator[Dashboard]:
 def hospital(ward_broker: Cluster, dashboard: Dashboard) -> Iterator[Hospital]:
     """Yield the patients; each test that changes one uses a bed of its own."""
     beds = [
-        Bed(patient="p208", bed="Bed 1"),
-        Bed(patient="sim-1", bed="Bed 2", label="SIMULATED", bpm=95, every_v=0),
-        Bed(patient="p119", bed="Bed 3", bpm=58, every_v=3),
-        Bed(patient="p231", bed="Bed 4", off="lead_off"),
+        Bed(patient="ventricular", bed="Bed 1"),
+        Bed(patient="sinus", bed="Bed 2", bpm=95, every_v=0),
+        Bed(patient="slow", bed="Bed 3", bpm=58, every_v=3),
+        Bed(patient="off", bed="Bed 4", off="lead_off"),
         Bed(patient="quiet", bed="Bed 10", bpm=66, every_v=0),
     ]
     with Hospital(ward_broker, beds) as hospital:

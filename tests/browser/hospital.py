@@ -60,7 +60,7 @@ class Bed:
     bpm: float = 72.0
     every_v: int = 5
     """Every so many beats one is ventricular; 0 for never."""
-    label: str = ""
+    label: str = "SIMULATED"
     leads: tuple[str, ...] = ("II", "V1")
     off: Unfit | None = None
     silent: bool = False
@@ -135,6 +135,7 @@ class Hospital:
         times_s = np.arange(first, end) / FS
         mv = ecg_mv(bed.beats(times_s[0] - 1, times_s[-1] + 1), times_s)
         columns = np.stack([mv, -0.4 * mv + 0.1 * np.sin(times_s)], axis=1)
+        columns += np.random.default_rng(first).normal(0, 0.01, columns.shape)
         adc = np.round(columns[:, : len(bed.leads)] * GAIN).astype(np.int16)
         if bed.off == "missing":
             adc[:] = MISSING

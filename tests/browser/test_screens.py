@@ -91,14 +91,14 @@ def actions(cluster: Cluster, patient: str, *, at_least: int) -> list[Action]:
 def test_bedside_moves_and_marks_beats(
     bedside: Open, record_property: Callable[[str, object], None]
 ) -> None:
-    page = bedside("p208")
+    page = bedside("ventricular")
     until(page, lambda: pen(page)["green"] > 500)
     first = pen(page)
     until(page, lambda: pen(page)["hash"] != first["hash"])
     # red: the letter and the score of a ventricular beat
     until(page, lambda: pen(page)["red"] > 30)
     expect(page.locator(".hr .number")).to_have_text("72")
-    expect(page.locator(".title")).to_contain_text("Bed 1 · p208 · ADULT")
+    expect(page.locator(".title")).to_contain_text("Bed 1 · ventricular · ADULT")
     expect(page.locator(".lead").first).to_contain_text("40 Hz · 10 mm/mV · 25 mm/s")
     expect(page.locator(".notice")).to_contain_text("Not a medical device")
     expect(page.locator(".sound-off")).to_be_visible()
@@ -110,15 +110,15 @@ def test_bedside_moves_and_marks_beats(
 def test_alarm_is_announced_and_acknowledged_by_its_id(
     bedside: Open, hospital: Hospital, ward_broker: Cluster
 ) -> None:
-    page = bedside("p208")
-    alarm = hospital.alarm("p208", "v_per_min", "medium", "V/min 14>10")
+    page = bedside("ventricular")
+    alarm = hospital.alarm("ventricular", "v_per_min", "medium", "V/min 14>10")
     tag = page.get_by_role("alert").filter(has_text="** V/min 14>10")
     expect(tag).to_be_visible(timeout=5000)
     expect(tag).to_have_attribute("data-priority", "medium")
     until(page, lambda: pen(page)["red"] > 60)
     screenshot(page, "bedside.png")
     page.locator(f"button[data-alarm='{alarm.alarm_id}']").click()
-    asked = actions(ward_broker, "p208", at_least=1)
+    asked = actions(ward_broker, "ventricular", at_least=1)
     assert [(a.kind, a.alarm_id, a.author) for a in asked] == [
         ("acknowledge", alarm.alarm_id, "unnamed")
     ]
@@ -132,29 +132,29 @@ def test_alarm_is_announced_and_acknowledged_by_its_id(
 def test_key_acknowledges_the_most_serious_alarm(
     bedside: Open, hospital: Hospital, ward_broker: Cluster
 ) -> None:
-    page = bedside("p119")
-    hospital.alarm("p119", "hr_low", "medium", "HR 44<50")
-    vt = hospital.alarm("p119", "vt", "high", "VT 142>100")
+    page = bedside("slow")
+    hospital.alarm("slow", "hr_low", "medium", "HR 44<50")
+    vt = hospital.alarm("slow", "vt", "high", "VT 142>100")
     expect(page.locator(".head .tag")).to_have_text("*** VT 142>100", timeout=5000)
     page.keyboard.press("a")
-    asked = actions(ward_broker, "p119", at_least=1)
+    asked = actions(ward_broker, "slow", at_least=1)
     assert [action.alarm_id for action in asked] == [vt.alarm_id]
     page.keyboard.press("p")
-    asked = actions(ward_broker, "p119", at_least=2)
+    asked = actions(ward_broker, "slow", at_least=2)
     assert asked[1].kind == "silence"
     assert asked[1].until_ns is not None
     assert 119 < (asked[1].until_ns - asked[1].at_ns) / 1e9 < 121
 
 
 def test_sound_can_be_enabled(bedside: Open) -> None:
-    page = bedside("sim-1")
-    expect(page.locator(".title")).to_have_attribute("data-label", "SIMULATED")
+    page = bedside("sinus")
+    expect(page.locator(".title .label")).to_have_text("SIMULATED")
     page.get_by_role("button", name="Enable alarm sound").click()
     expect(page.locator(".sound-off")).to_be_hidden()
 
 
 def test_lead_off_is_words_and_no_line(bedside: Open) -> None:
-    page = bedside("p231")
+    page = bedside("off")
     expect(page.locator(".screen .words")).to_contain_text("LEAD OFF")
     until(page, lambda: pen(page)["green"] == 0)
     expect(page.locator(".hr .number")).to_have_text("--")
@@ -176,7 +176,7 @@ def test_silent_patient_is_no_data_and_comes_back(bedside: Open, hospital: Hospi
 
 
 def test_dead_roles_are_system_down_within_5_s(bedside: Open, hospital: Hospital) -> None:
-    page = bedside("sim-1")
+    page = bedside("sinus")
     down = page.locator(".down")
     expect(down).to_be_hidden()
     for name, words in (
@@ -195,20 +195,20 @@ def test_dead_roles_are_system_down_within_5_s(bedside: Open, hospital: Hospital
 def test_central_station_shows_every_patient_and_opens_a_bed(
     page: Page, dashboard: Dashboard, hospital: Hospital
 ) -> None:
-    lead_off = hospital.alarm("p231", "lead_off", "low", "Lead off: II")
+    lead_off = hospital.alarm("off", "lead_off", "low", "Lead off: II")
     page.goto(dashboard.url)
     sectors = page.locator(".sector")
     expect(sectors).to_have_count(len(hospital.beds), timeout=20_000)
     expect(sectors.locator(".name")).to_have_text(
-        ["Bed 1 · p208", "Bed 2 · sim-1", "Bed 3 · p119", "Bed 4 · p231", "Bed 10 · quiet"]
+        ["Bed 1 · ventricular", "Bed 2 · sinus", "Bed 3 · slow", "Bed 4 · off", "Bed 10 · quiet"]
     )
-    expect(page.locator("[data-patient=p231]")).to_have_attribute("data-priority", "low")
-    expect(page.locator("[data-patient=p231] .tag")).to_have_text("* Lead off: II")
-    expect(page.locator("[data-patient=sim-1] .number")).to_have_text("95")
+    expect(page.locator("[data-patient=off]")).to_have_attribute("data-priority", "low")
+    expect(page.locator("[data-patient=off] .tag")).to_have_text("* Lead off: II")
+    expect(page.locator("[data-patient=sinus] .number")).to_have_text("95")
     until(page, lambda: pen(page)["green"] > 300)
     screenshot(page, "central.png")
     hospital.change(lead_off, event="ended", holds=False)
-    expect(page.locator("[data-patient=p231]")).to_have_attribute("data-priority", "none")
-    page.locator("[data-patient=sim-1]").click()
-    expect(page.locator(".bedside .title")).to_contain_text("Bed 2 · sim-1", timeout=15_000)
-    assert "patient=sim-1" in page.url
+    expect(page.locator("[data-patient=off]")).to_have_attribute("data-priority", "none")
+    page.locator("[data-patient=sinus]").click()
+    expect(page.locator(".bedside .title")).to_contain_text("Bed 2 · sinus", timeout=15_000)
+    assert "patient=sinus" in page.url
