@@ -66,8 +66,8 @@ class Conditions:
     v_seconds: dict[int, int] = field(default_factory=dict)
     """V beats in each second of the last minute that has any."""
     last_v: int | None = None
-    after_vt: int = 0
-    """Beats to come until the heart rate is no longer that of a VT."""
+    rr_s: list[float] = field(default_factory=list)
+    """The last RR intervals since the last break, in s."""
     histories: dict[str, int] = field(default_factory=dict)
     """Technical conditions seen in the last statuses, newest in the lowest bit."""
     bad_since: dict[str, int] = field(default_factory=dict)
@@ -144,6 +144,7 @@ class Conditions:
         self.run = Run()
         self.vf_first = None
         self.fit_since = None
+        self.rr_s.clear()
         if gap.reset:
             self.last_r = None
             self.warm_up = True
@@ -154,9 +155,7 @@ class Conditions:
     def _beat(self, beat: Beat, limits: Limits) -> None:
         if self.last_r is None or beat.sample > self.last_r:
             self.last_r = beat.sample
-        self.after_vt = max(self.after_vt - 1, 0)
-        if self.fit:
-            self._pause_before(beat, limits)
+        self._interval(beat, limits)
         match beat.beat_class:
             case "V":
                 self._v_beat(beat)
@@ -167,12 +166,30 @@ class Conditions:
                 if self.run.skipped > rule.RUN_SKIPS:
                     self.run = Run()
 
-    def _pause_before(self, beat: Beat, limits: Limits) -> None:
-        if beat.rr_s is None or beat.rr_s <= limits.pause_s or self.fit_since is None:
+    def _interval(self, beat: Beat, limits: Limits) -> None:
+        """Look at the RR interval that ends at a beat, if the signal was fit all through it."""
+        onset = beat.sample - round((beat.rr_s or 0.0) * self.fs)
+        if beat.rr_s is None or self.fit_since is None or onset < self.fit_since:
+            self.rr_s.clear()
             return
-        onset = beat.sample - round(beat.rr_s * self.fs)
-        if onset >= self.fit_since:
+        if beat.rr_s > limits.pause_s:
             self._pause(beat.rr_s, onset, beat.decided_sample, limits)
+        if beat.rr_s >= limits.asystole_s:
+            self.rr_s.clear()
+            return
+        self.rr_s.append(beat.rr_s)
+        del self.rr_s[: -rule.RATE_BEATS]
+
+    def _rate(self, status: Status) -> float | None:
+        """Return the heart rate: as the status says it, unless it reaches across a break."""
+        recent = self.rr_s
+        if status.heart_rate_bpm is None or len(recent) >= rule.RATE_BEATS:
+            return status.heart_rate_bpm
+        if len(recent) < rule.RATE_BEATS_LEAST:
+            return None
+        if min(recent[-3:]) > rule.SLOW_RR_S:
+            recent = recent[-rule.RATE_BEATS_LEAST :]
+        return 60.0 * len(recent) / sum(recent)
 
     def _pause(self, value: float, onset: int, now: int, limits: Limits) -> None:
         self.hold(
@@ -201,7 +218,7 @@ class Conditions:
         if run.count >= rule.VT_RUN:
             rate = self._run_rate()
             if rate > rule.VT_RATE:
-                self.after_vt = rule.RATE_BEATS
+                self.rr_s.clear()
                 self._hold_run("vt", rate, beat.decided_sample)
             elif rate >= rule.VENT_RHYTHM_RATE:
                 self._hold_run("vent_rhythm", rate, beat.decided_sample)
@@ -295,6 +312,7 @@ class Conditions:
 
     def _unfit(self, status: Status) -> None:
         self.fit_since = None
+        self.rr_s.clear()
         self.run = Run()
         self.vf_first = None
         if self.unfit_since is None:
@@ -308,6 +326,7 @@ class Conditions:
         since_s = self._seconds(status.sample - start)
         never = status.last_r is None
         if since_s >= (max(limits.asystole_s, rule.FIRST_BEAT_S) if never else limits.asystole_s):
+            self.rr_s.clear()
             if not self._fibrillates(status.sample):
                 self.hold(
                     "asystole",
@@ -324,9 +343,10 @@ class Conditions:
                 self._pause(since_s, start, status.decided_sample, limits)
 
     def _heart_rate(self, status: Status, limits: Limits) -> None:
-        if status.heart_rate_bpm is None or self.after_vt:
+        rate = self._rate(status)
+        if rate is None:
             return
-        shown = floor(status.heart_rate_bpm + 0.5)  # what the screen shows decides
+        shown = floor(rate + 0.5)  # what the screen shows decides
         too_high, too_low = rule.extreme_high(limits), rule.extreme_low(limits)
         for key, over, limit in (
             ("extreme_tachy", shown > too_high, too_high),

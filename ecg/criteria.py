@@ -20,8 +20,13 @@ RUN_BREAK_S = 3.0
 RUN_SKIPS = 2
 """Beats in a row within a run that may be unclear (F, Q or unjudged) without ending it."""
 RATE_BEATS = 12
-"""Beats over which the heart rate is a mean: after a tachycardia so many must pass before it is
-the rate of what followed."""
+"""RR intervals over which the heart rate is a mean."""
+RATE_BEATS_LEAST = 4
+"""After a break (unfit signal, a gap, VT, asystole) the rate is judged by the intervals since it,
+once there are so many: the mean of twelve would still hold the break, and read 44/min after a lead
+was off for 8 s."""
+SLOW_RR_S = 1.2
+"""When three intervals in a row are longer, the last four make the heart rate."""
 VF_S = 4.0
 """How long the rhythm must read fibrillation."""
 FIRST_BEAT_S = 8.0

@@ -127,6 +127,27 @@ def test_the_heart_rate_is_not_held_against_a_vt_that_is_over() -> None:
     assert set(raised(story)) == {"vt", "v_per_min"}
 
 
+@pytest.mark.parametrize("reason", ["lead_off", "noisy"])
+def test_the_heart_rate_does_not_reach_across_unfit_signal(reason: Unfit) -> None:
+    unfit: dict[int, Unfit] = dict.fromkeys(range(20, 29), reason)
+    beats = [*regular(75, end=20), *regular(75, start=28.5, end=60)]
+    story = Story(seconds=60, beats=beats, unfit=unfit)
+    assert min(s.heart_rate_bpm or 99 for s in story.whole().statuses) < 50
+    assert {e.kind for e in told(story)} == {"technical"}
+
+
+def test_a_slow_heart_is_found_soon_after_unfit_signal() -> None:
+    unfit: dict[int, Unfit] = dict.fromkeys(range(20, 29), "noisy")
+    beats = [*regular(75, end=20), *regular(36, start=29.5, end=60)]
+    event = raised(Story(seconds=60, beats=beats, unfit=unfit))["extreme_brady"]
+    assert event.sample < 40 * FS
+
+
+def test_the_heart_rate_after_asystole_is_that_of_the_beats_after_it() -> None:
+    beats = [*regular(75, end=20), *regular(75, start=28.5, end=60)]
+    assert set(raised(Story(seconds=60, beats=beats))) == {"pause", "asystole"}
+
+
 def test_an_unclear_beat_does_not_end_a_run_nor_count_in_it() -> None:
     beats = run_of(6, rate=180)
     at = next(i for i, beat in enumerate(beats) if beat[1] == "V") + 2
