@@ -35,6 +35,13 @@ def environment(**variables: str) -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(ROOT), "NO_COLOR": "1", "COLUMNS": "100", **variables}
 
 
+def test_every_promised_command_is_there() -> None:
+    promised = set(
+        "demo replay simulate score alarm notify dashboard topics train evaluate records".split()
+    )
+    assert promised <= {words[0] for words in commandline.commands()}
+
+
 @pytest.mark.parametrize("words", commandline.commands(), ids=" ".join)
 def test_help_says_what_a_command_does_with_an_example(
     words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
