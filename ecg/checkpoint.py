@@ -1,4 +1,4 @@
-"""Weights on disk: safetensors, and beside them a card that says what they are.
+"""Weights on disk: both models in one safetensors file, and beside it a card.
 
 The card is JSON: architecture and sizes, version, temperature, the layout of
 the features it was trained on, and how it was made. Weights whose card does
@@ -17,37 +17,46 @@ from safetensors.torch import load_file, save_file
 from ecg.errors import CheckpointError
 from ecg.features import CHANNELS, CONTEXT
 from ecg.filters import ENGINE_FS
+from ecg.finding import RHYTHMS
 from ecg.judge import Judge
-from ecg.model import OUTPUTS, BeatLSTM, BeatLSTMSize
+from ecg.model import OUTPUTS, BeatLSTM, BeatLSTMSize, RhythmLSTM
+from ecg.rhythm import DESCRIPTORS
 from ecg.state import WINDOW
 
-SHIPPED = Path(__file__).parent / "weights" / "beat.safetensors"
+SHIPPED = Path(__file__).parent / "weights" / "monitor.safetensors"
 """The weights that come with the package."""
 
-ARCHITECTURE = "BeatLSTM"
+ARCHITECTURE = "BeatLSTM + RhythmLSTM"
 FEATURES = {
     "engine_fs": ENGINE_FS,
     "channels": CHANNELS,
     "window": WINDOW,
     "context": list(CONTEXT),
     "outputs": list(OUTPUTS),
+    "descriptors": list(DESCRIPTORS),
+    "rhythms": list(RHYTHMS),
 }
-"""What the model sees and says; a change makes older weights unusable."""
+"""What the models see and say; a change makes older weights unusable."""
 
 
 def save(
-    model: BeatLSTM, path: Path, *, temperature: float, card: dict[str, Any] | None = None
+    beats: BeatLSTM,
+    rhythm: RhythmLSTM,
+    path: Path,
+    *,
+    temperature: float,
+    card: dict[str, Any] | None = None,
 ) -> str:
     """Write weights and card.
 
     Parameters
     ----------
-    model : BeatLSTM
-        The model.
+    beats : BeatLSTM
+    rhythm : RhythmLSTM
     path : Path
         Ends in ``.safetensors``; the card goes beside it as ``.json``.
     temperature : float
-        Calibration of its probabilities.
+        Calibration of the beats' probabilities.
     card : dict, optional
         What else to say: data, figures, licence, how it was made.
 
@@ -57,14 +66,17 @@ def save(
         The version: a hash of the weights and the temperature.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in
-               sorted(model.state_dict().items())}  # fmt: skip
+    tensors = {
+        f"{part}.{name}": tensor.detach().cpu().contiguous()
+        for part, model in (("beats", beats), ("rhythm", rhythm))
+        for name, tensor in sorted(model.state_dict().items())
+    }
     save_file(tensors, path)
     version = _version(path, temperature)
     said = {
         "architecture": ARCHITECTURE,
         "version": version,
-        "size": model.size.as_dict(),
+        "size": {**beats.size.as_dict(), "rhythm": rhythm.hidden},
         "temperature": temperature,
         "features": FEATURES,
         **(card or {}),
@@ -95,14 +107,18 @@ def load(path: Path = SHIPPED, *, device: str = "auto") -> Judge:
             f"(version {card['version']}): restore both from one place, or train again"
         )
     size = card["size"]
-    model = BeatLSTM(
+    beats = BeatLSTM(
         BeatLSTMSize(conv=tuple(size["conv"]), beat=int(size["beat"]), hidden=int(size["hidden"]))
     )
+    rhythm = RhythmLSTM(int(size["rhythm"]))
     try:
-        model.load_state_dict(load_file(path))
+        tensors = load_file(path)
+        for part, model in (("beats", beats), ("rhythm", rhythm)):
+            own = {k.removeprefix(f"{part}."): t for k, t in tensors.items() if k.startswith(part)}
+            model.load_state_dict(own)
     except (SafetensorError, RuntimeError) as error:
         raise CheckpointError(f"{path} cannot be loaded: {error}") from error
-    return Judge(model, version=card["version"], temperature=temperature, device=device)
+    return Judge(beats, rhythm, version=card["version"], temperature=temperature, device=device)
 
 
 def read_card(path: Path = SHIPPED) -> dict[str, Any]:
@@ -127,7 +143,7 @@ def read_card(path: Path = SHIPPED) -> dict[str, Any]:
 def _version(path: Path, temperature: float) -> str:
     digest = hashlib.sha256(path.read_bytes())
     digest.update(repr(temperature).encode())
-    return f"beat-{digest.hexdigest()[:12]}"
+    return f"rw-{digest.hexdigest()[:12]}"
 
 
 def count_parameters(model: torch.nn.Module) -> int:

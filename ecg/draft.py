@@ -6,11 +6,13 @@ from numpy.typing import NDArray
 from ecg.chunk import Chunk
 from ecg.finding import (
     BEAT_CLASSES,
+    RHYTHMS,
     Beat,
     BeatClass,
     Findings,
     Gap,
     LeadQuality,
+    Rhythm,
     RhythmWindow,
     Span,
     Status,
@@ -104,8 +106,9 @@ class Draft:
             )
         )
 
-    def add_second(self, row: np.void) -> None:
-        """Note how the patient stood at a whole second."""
+    def add_second(self, row: np.void, probabilities: NDArray[np.float32] | None) -> None:
+        """Note how the patient stood at a whole second, and the rhythm of that second."""
+        self._add_window(row, probabilities)
         leads = self.place.choice.leads
         qualities = tuple(
             LeadQuality(lead=lead, fit=bool(code == FIT), reason=REASONS[code])
@@ -124,6 +127,29 @@ class Draft:
                 warm_up=bool(row["valid_s"] < WARM_UP_S),
                 model=self._model,
                 leads=qualities,
+            )
+        )
+
+    def _add_window(self, row: np.void, probabilities: NDArray[np.float32] | None) -> None:
+        reason = self._why_not_judged(row["unfit"])
+        rhythm: Rhythm | None = None
+        probability: float | None = None
+        score: float | None = None
+        if reason is None and probabilities is not None:
+            best = int(probabilities.argmax())
+            rhythm, probability = RHYTHMS[best], float(probabilities[best])
+            score = 1.0 - float(probabilities[0])
+        end = int(row["sample"])
+        self._windows.append(
+            RhythmWindow(
+                first_sample=max(end - round(self.place.fs), 0),
+                end_sample=end,
+                decided_sample=int(row["decided"]),
+                rhythm=rhythm,
+                reason=reason,
+                probability=probability,
+                score=score,
+                model=self._model,
             )
         )
 

@@ -12,7 +12,7 @@ from typing import Literal
 BEAT_CLASSES: tuple["BeatClass", ...] = ("N", "S", "V", "F", "Q")
 """ANSI/AAMI EC57 beat classes, in the order of every probability vector."""
 
-RHYTHMS = ("organised", "vf", "asystole")
+RHYTHMS: tuple["Rhythm", ...] = ("organised", "vf", "asystole")
 """Classes of a rhythm window, in the order of its probability vector."""
 
 BeatClass = Literal["N", "S", "V", "F", "Q"]

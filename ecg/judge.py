@@ -1,50 +1,60 @@
-"""The model's turn: beats of many patients in padded batches, one LSTM memory each.
+"""The models' turn: beats and seconds of many patients in padded batches.
 
-The model runs only in batches of a few fixed sizes: rows of such batches are
-the same bits whatever else is in them, which rows of batches of any size are
-not. A patient's probabilities therefore never depend on company or chunks.
+Each patient has an LSTM memory for beats and one for the rhythm. The models run
+only in batches of a few fixed sizes: rows of such batches are the same bits
+whatever else is in them, which rows of batches of any size are not. A patient's
+probabilities therefore never depend on company or chunks.
 """
+
+from collections.abc import Callable
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ecg.model import OUTPUTS, BeatLSTM
+from ecg.finding import RHYTHMS
+from ecg.model import OUTPUTS, BeatLSTM, RhythmLSTM
 
 BATCHES = (32, 256)
 """Rows a batch may have; smaller work is padded with zeros."""
 
 
 class Judge:
-    """A model at work on one device.
+    """The models at work on one device.
 
     Parameters
     ----------
-    model : BeatLSTM
-        With its weights loaded.
+    beats : BeatLSTM
+        Judges beats; its weights are loaded.
+    rhythm : RhythmLSTM
+        Judges seconds; likewise.
     version : str
         Goes with every finding.
     temperature : float
-        Logits are divided by it, so that probabilities are calibrated.
+        Beat logits are divided by it, so that probabilities are calibrated.
     device : {"auto", "cpu", "cuda"}
         ``auto`` takes CUDA where there is some.
     """
 
     def __init__(
-        self, model: BeatLSTM, *, version: str, temperature: float = 1.0, device: str = "auto"
+        self,
+        beats: BeatLSTM,
+        rhythm: RhythmLSTM,
+        *,
+        version: str,
+        temperature: float = 1.0,
+        device: str = "auto",
     ) -> None:
         self.device = choose_device(device)
         self.version = version
-        self.hidden = model.size.hidden
-        self._model = model.to(self.device).eval()
+        self.hidden = beats.size.hidden + rhythm.hidden
+        """Width of a patient's memory: the beats' part first, then the rhythm's."""
+        self._beats = beats.to(self.device).eval()
+        self._rhythm = rhythm.to(self.device).eval()
         self._temperature = temperature
 
-    def blank_memory(self, n: int) -> NDArray[np.float32]:
-        """Return the memory of ``n`` patients without beats: h and c, shape (n, 2, hidden)."""
-        return np.zeros((n, 2, self.hidden), dtype=np.float32)
-
     @torch.inference_mode()
-    def judge(
+    def judge_beats(
         self,
         slots: NDArray[np.int64],
         windows: NDArray[np.float32],
@@ -60,38 +70,77 @@ class Judge:
         windows : ndarray, shape (n_beats, CHANNELS, WINDOW)
         contexts : ndarray, shape (n_beats, N_CONTEXT)
         memory : ndarray, shape (n_slots, 2, hidden)
-            Changed.
+            h and c of every patient; changed.
 
         Returns
         -------
         ndarray, shape (n_beats, len(OUTPUTS))
             Calibrated probabilities.
         """
-        probabilities = np.empty((len(slots), len(OUTPUTS)), dtype=np.float32)
-        beats = np.empty((len(slots), self._model.size.beat), dtype=np.float32)
+        encoded = np.empty((len(slots), self._beats.size.beat), dtype=np.float32)
         for rows in _batches(np.arange(len(slots))):
-            encoded = self._model.encode(self._pad(windows, rows), self._pad(contexts, rows))
-            beats[rows] = encoded[: len(rows)].cpu().numpy()
-        for turn in _turns(slots):
-            for rows in _batches(turn):
-                self._remember(slots[rows], rows, beats, memory, probabilities)
-        return probabilities
+            out = self._beats.encode(self._pad(windows, rows), self._pad(contexts, rows))
+            encoded[rows] = out[: len(rows)].cpu().numpy()
+        part = memory[:, :, : self._beats.size.hidden]
+        logits = self._recall(self._beats.remember, slots, encoded, part, len(OUTPUTS))
+        return self._shares(logits, self._temperature)
 
-    def _remember(
+    @torch.inference_mode()
+    def judge_seconds(
         self,
         slots: NDArray[np.int64],
-        rows: NDArray[np.int64],
-        beats: NDArray[np.float32],
+        descriptors: NDArray[np.float32],
         memory: NDArray[np.float32],
-        probabilities: NDArray[np.float32],
-    ) -> None:
-        before = self._pad(memory, slots)  # (batch, 2, hidden)
-        state = (before[None, :, 0].contiguous(), before[None, :, 1].contiguous())
-        logits, (h, c) = self._model.remember(self._pad(beats, rows)[:, None], state)
-        p = torch.softmax(logits[:, 0] / self._temperature, dim=-1)
-        probabilities[rows] = p[: len(rows)].cpu().numpy()
-        memory[slots, 0] = h[0, : len(rows)].cpu().numpy()
-        memory[slots, 1] = c[0, : len(rows)].cpu().numpy()
+    ) -> NDArray[np.float32]:
+        """Judge seconds of rhythm; those of one patient in their order.
+
+        Parameters
+        ----------
+        slots : ndarray of int, shape (n_seconds,)
+            Each second's row of ``memory``.
+        descriptors : ndarray, shape (n_seconds, N_DESCRIPTORS)
+        memory : ndarray, shape (n_slots, 2, hidden)
+            Changed.
+
+        Returns
+        -------
+        ndarray, shape (n_seconds, len(RHYTHMS))
+            Probabilities.
+        """
+        part = memory[:, :, self._beats.size.hidden :]
+        return self._shares(
+            self._recall(self._rhythm.forward, slots, descriptors, part, len(RHYTHMS)), 1.0
+        )
+
+    def _recall(
+        self,
+        step: Callable[
+            [torch.Tensor, tuple[torch.Tensor, torch.Tensor]],
+            tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor]],
+        ],
+        slots: NDArray[np.int64],
+        inputs: NDArray[np.float32],
+        memory: NDArray[np.float32],
+        n_outputs: int,
+    ) -> NDArray[np.float32]:
+        """Take one LSTM step for each input, a patient's own one after the other."""
+        logits = np.empty((len(slots), n_outputs), dtype=np.float32)
+        for turn in _turns(slots):
+            for rows in _batches(turn):
+                before = self._pad(memory, slots[rows])  # (batch, 2, hidden)
+                state = (before[None, :, 0].contiguous(), before[None, :, 1].contiguous())
+                out, (h, c) = step(self._pad(inputs, rows)[:, None], state)
+                logits[rows] = out[: len(rows), 0].cpu().numpy()
+                memory[slots[rows], 0] = h[0, : len(rows)].cpu().numpy()
+                memory[slots[rows], 1] = c[0, : len(rows)].cpu().numpy()
+        return logits
+
+    def _shares(self, logits: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
+        shares = np.empty_like(logits)
+        for rows in _batches(np.arange(len(logits))):
+            p = torch.softmax(self._pad(logits, rows) / temperature, dim=-1)
+            shares[rows] = p[: len(rows)].cpu().numpy()
+        return shares
 
     def _pad(self, values: NDArray[np.float32], rows: NDArray[np.int64]) -> torch.Tensor:
         """Copy ``rows`` into a batch of the next fixed size."""

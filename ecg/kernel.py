@@ -14,6 +14,7 @@ from ecg.compiled import compiled, entry_point
 from ecg.features import AFTER, describe
 from ecg.filters import ENGINE_FS, MAX_TAPS, QRS_BAND, WANDER_FREE, biquads, steady_state
 from ecg.qrs import detect
+from ecg.rhythm import N_DESCRIPTORS, describe_second
 from ecg.state import BAND_RING, N_LEADS, PATIENT, RING
 
 QRS_BAND_START = steady_state(QRS_BAND)
@@ -42,6 +43,7 @@ SECOND = np.dtype(
         ("heart_rate", "f8"),  # negative where unknown
         ("valid_s", "f8"),
         ("unfit", "i4", (N_LEADS,)),
+        ("descriptors", "f4", (N_DESCRIPTORS,)),  # of the rhythm
     ],
     align=True,
 )
@@ -241,6 +243,7 @@ def _state(s: np.void, second: np.void, e: int, fs: float, step: int, unit: int)
     second["last_r"] = s["origin"] + _nearest(last_r, step, unit) if last_r >= 0 else -1
     second["heart_rate"] = _heart_rate(s, e)
     second["valid_s"] = s["valid"] / fs
+    describe_second(s, e, second["descriptors"])
     for lead in range(N_LEADS):
         second["unfit"][lead] = s["unfit"][lead]
 

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from ecg.features import CHANNELS, N_CONTEXT
-from ecg.finding import BEAT_CLASSES
+from ecg.finding import BEAT_CLASSES, RHYTHMS
+from ecg.rhythm import N_DESCRIPTORS
 from ecg.state import WINDOW
 
 ARTEFACT = "artefact"
@@ -144,3 +145,37 @@ class BeatLSTM(nn.Module):
         beats = self.encode(windows.flatten(0, 1), context.flatten(0, 1)).view(n, length, -1)
         logits, _ = self.remember(beats)
         return logits
+
+
+class RhythmLSTM(nn.Module):
+    """An LSTM that takes one second of rhythm at a time and remembers those before.
+
+    Parameters
+    ----------
+    hidden : int
+        Units of the LSTM.
+    """
+
+    def __init__(self, hidden: int = 24) -> None:
+        super().__init__()
+        self.hidden = hidden
+        self.lstm = nn.LSTM(N_DESCRIPTORS, hidden, batch_first=True)
+        self.head = nn.Linear(hidden, len(RHYTHMS))
+
+    def forward(
+        self, seconds: Tensor, memory: tuple[Tensor, Tensor] | None = None
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """Judge seconds in the light of those before them.
+
+        Parameters
+        ----------
+        seconds : Tensor, shape (n_patients, n_seconds, N_DESCRIPTORS)
+        memory : tuple of Tensor, each of shape (1, n_patients, hidden), optional
+
+        Returns
+        -------
+        logits : Tensor, shape (n_patients, n_seconds, len(RHYTHMS))
+        memory : tuple of Tensor
+        """
+        out, memory = self.lstm(seconds, memory)
+        return self.head(out), memory

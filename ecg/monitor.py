@@ -20,8 +20,9 @@ from ecg.features import CHANNELS, N_CONTEXT
 from ecg.filters import Resampler
 from ecg.finding import Findings
 from ecg.judge import Judge
+from ecg.quality import FIT
 from ecg.roster import Place, Roster
-from ecg.state import WINDOW
+from ecg.state import N_LEADS, WINDOW
 
 DECIDE_S = 2.0
 """A beat is decided at most this long after its R peak, in s."""
@@ -33,8 +34,10 @@ WARM_UP_GAP_S = 10.0
 _FILL = 2000
 """Missing samples that a gap is filled with at a time: memory never follows its length."""
 
-Observer = Callable[[Place, np.void, NDArray[np.float32], NDArray[np.float32]], None]
-"""Called with every beat before it is judged: place, beat, window, context."""
+OnBeat = Callable[[Place, np.void, NDArray[np.float32], NDArray[np.float32]], None]
+"""Called with every beat before it is judged: place, ``kernel.BEAT``, window, context."""
+OnSecond = Callable[[Place, np.void], None]
+"""Called with every second before it is judged: place, ``kernel.SECOND``."""
 
 
 class Monitor:
@@ -47,8 +50,8 @@ class Monitor:
         every finding says so.
     leads : sequence of str, optional
         Leads to judge where a patient has them; by preference otherwise.
-    observer : callable, optional
-        Sees what the model sees; the training set is made of it.
+    on_beat, on_second : callable, optional
+        See what the models see; the training sets are made of it.
     """
 
     def __init__(
@@ -56,10 +59,12 @@ class Monitor:
         judge: Judge | None = None,
         *,
         leads: Sequence[str] | None = None,
-        observer: Observer | None = None,
+        on_beat: OnBeat | None = None,
+        on_second: OnSecond | None = None,
     ) -> None:
         self._judge = judge
-        self._observer = observer
+        self._on_beat = on_beat
+        self._on_second = on_second
         self._model = judge.version if judge else None
         self._roster = Roster(hidden=judge.hidden if judge else 0, version=self._model, leads=leads)
 
@@ -200,9 +205,8 @@ class Monitor:
             seconds,
         )
         by_slot = {draft.place.slot: draft for draft, _ in blocks}
-        for row in seconds[:n_seconds]:
-            by_slot[int(row["slot"])].add_second(row)
-        self._say(by_slot, beats[:n_beats], windows[:n_beats], contexts[:n_beats])
+        self._say_seconds(by_slot, seconds[:n_seconds])
+        self._say_beats(by_slot, beats[:n_beats], windows[:n_beats], contexts[:n_beats])
 
     def _drain(self, draft: Draft, decided: int) -> None:
         """Judge the beats that still wait when their signal ends, with what there is of it."""
@@ -216,9 +220,27 @@ class Monitor:
             self._roster.states, place.slot, decided, design.step, design.unit,
             beats, windows, contexts,
         )  # fmt: skip
-        self._say({place.slot: draft}, beats, windows, contexts)
+        self._say_beats({place.slot: draft}, beats, windows, contexts)
 
-    def _say(
+    def _say_seconds(self, by_slot: dict[int, Draft], seconds: NDArray[np.void]) -> None:
+        """Let the model judge the rhythm of seconds that are fit, and note all."""
+        n_leads = self._roster.states["n_leads"][seconds["slot"]]
+        judged = np.arange(N_LEADS) < n_leads[:, None]
+        fit = np.flatnonzero(((seconds["unfit"] == FIT) & judged).any(axis=1))
+        probabilities: list[NDArray[np.float32] | None] = [None] * len(seconds)
+        if self._judge is not None and len(fit):
+            found = self._judge.judge_seconds(
+                seconds["slot"][fit], seconds["descriptors"][fit], self._roster.memory
+            )
+            for k, p in zip(fit, found, strict=True):
+                probabilities[k] = p
+        for row, shares in zip(seconds, probabilities, strict=True):
+            draft = by_slot[int(row["slot"])]
+            if self._on_second is not None:
+                self._on_second(draft.place, row)
+            draft.add_second(row, shares)
+
+    def _say_beats(
         self,
         by_slot: dict[int, Draft],
         beats: NDArray[np.void],
@@ -228,11 +250,13 @@ class Monitor:
         """Let the model judge beats, and note them."""
         probabilities = None
         if self._judge is not None and len(beats):
-            probabilities = self._judge.judge(beats["slot"], windows, contexts, self._roster.memory)
+            probabilities = self._judge.judge_beats(
+                beats["slot"], windows, contexts, self._roster.memory
+            )
         for k, row in enumerate(beats):
             draft = by_slot[int(row["slot"])]
-            if self._observer is not None:
-                self._observer(draft.place, row, windows[k], contexts[k])
+            if self._on_beat is not None:
+                self._on_beat(draft.place, row, windows[k], contexts[k])
             draft.add_beat(row, None if probabilities is None else probabilities[k])
 
 

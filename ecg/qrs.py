@@ -36,6 +36,8 @@ SEARCH_BACK_RR = 1.66
 SEARCH_BACK = 0.5
 SLOWEST_FALL = round(0.3 * ENGINE_FS)
 _ENERGY_SAMPLES = 5 * ENGINE_FS
+LONGEST_RR = 4 * ENGINE_FS
+"""A longer time without a beat is asystole, and no RR interval to take a mean of."""
 
 
 @compiled
@@ -229,10 +231,16 @@ def _search_back(s: np.void, e: int) -> None:
 def _accept(s: np.void, r: int, slope: float) -> None:
     """Note a beat at engine sample ``r``; it waits for its judgement."""
     rr = -1.0
-    if s["last_r"] >= 0:
+    if s["blind"] == 1:
+        s["blind"] = 0
+        s["rr_n"] = 0  # what came before says nothing about now
+    elif s["last_r"] >= 0:
         rr = float(r - s["last_r"])
-        s["rr"][s["rr_n"] % RR_MEMORY] = rr
-        s["rr_n"] += 1
+        if rr > LONGEST_RR:
+            s["rr_n"] = 0
+        else:
+            s["rr"][s["rr_n"] % RR_MEMORY] = rr
+            s["rr_n"] += 1
         # one outlier must not stretch what counts as overdue
         bounded = min(max(rr, 0.5 * s["rr_mean"]), 1.5 * s["rr_mean"])
         s["rr_mean"] += 0.125 * (bounded - s["rr_mean"])

@@ -66,6 +66,7 @@ def observe_trace(s: np.void, e: int) -> None:
 @compiled
 def conclude(s: np.void) -> None:
     """Say of each lead whether the second that ends was fit, and start the next."""
+    fit = 0
     for lead in range(s["n_leads"]):
         swing = s["q_max"][lead] - s["q_min"][lead]
         fast = s["q_fast"][lead] / max(s["q_fast_n"], 1)
@@ -88,10 +89,13 @@ def conclude(s: np.void) -> None:
             s["unfit"][lead] = NOISY
         else:
             s["unfit"][lead] = FIT
+            fit += 1
         s["q_min"][lead] = np.inf
         s["q_max"][lead] = -np.inf
         s["q_missing"][lead] = 0
         s["q_stuck"][lead] = 0
         s["q_fast"][lead] = 0.0
+    if fit == 0:
+        s["blind"] = 1
     s["q_samples"] = 0
     s["q_fast_n"] = 0

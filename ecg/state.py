@@ -78,6 +78,7 @@ PATIENT = np.dtype(
         ("last_r", "i8"),  # engine sample; -1: none in this segment
         ("last_slope", "f8"),
         # RR intervals in engine samples
+        ("blind", "i4"),  # no lead could be judged since the last beat that counted
         ("rr_n", "i4"),
         ("rr", "f8", (RR_MEMORY,)),
         ("rr_mean", "f8"),  # of regular beats, for search-back

@@ -62,7 +62,8 @@ def augment(
         for lead in range(N_LEADS):
             factor = np.exp(rng.normal(0.0, GAIN)) * (-1 if rng.random() < UPSIDE_DOWN else 1)
             windows[k, :, lead::N_LEADS] *= np.float32(factor)
-        for beat, shift in enumerate(rng.integers(-SHIFT, SHIFT + 1, length).tolist()):
+        for beat in range(length):
+            shift = int(rng.integers(-SHIFT, SHIFT + 1))
             if shift:
                 windows[k, beat] = np.roll(windows[k, beat], shift, axis=-1)
     noise = rng.normal(size=(n, length, N_LEADS, windows.shape[-1])).astype(np.float32)

@@ -84,7 +84,7 @@ def observe_record(path: Path) -> BeatSequence:
         windows.append(window.copy())
         contexts.append(context.copy())
 
-    monitor = Monitor(observer=observe)
+    monitor = Monitor(on_beat=observe)
     for chunk in record.chunks("training", "training", chunk_samples=_CHUNK):
         monitor.advance([chunk])
     found = np.array(samples, dtype=np.int64)

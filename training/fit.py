@@ -18,7 +18,7 @@ from training.dataset import UNLABELLED, BeatSequence, class_counts
 class FitSettings:
     """How a model is fitted; kept in its card."""
 
-    epochs: int = 40
+    epochs: int = 20
     """Passes, each over as many beats as there are."""
     batch: int = 32
     """Sequences in a step."""

@@ -1,6 +1,6 @@
 """``rhythmwatch train``: from recordings to weights, card and report.
 
-Twice fitted with the same settings: once without the validation patients, to
+The beat model is fitted twice with the same settings: once without the validation patients, to
 see the curves and to set the temperature, and once with all of DS1, to ship.
 Nothing is chosen by the validation patients but the temperature.
 """
@@ -19,16 +19,24 @@ from ecg.record import record_names
 from training.curves import write_curves
 from training.dataset import class_counts, observe_records
 from training.fit import Epoch, FitSettings, calibrate, fit
+from training.rhythm import fit_rhythm, observe_rhythms, seconds_scored, simulated_rhythms
 from training.split import DS1, DS2, check_apart
 
 VALIDATION = ("106", "119", "124", "203", "209", "223")
 """DS1 patients who are only looked at: between them they have all classes."""
 
-DATABASES = ("mitdb", "svdb")
-"""Databases that can be learnt from; of mitdb only DS1."""
+BEAT_DATABASES = ("mitdb", "svdb")
+"""Databases whose beats can be learnt from; of mitdb only DS1."""
+
+DATABASES = (*BEAT_DATABASES, "vfdb")
+"""The same and a database of rhythms."""
+
+SIMULATED = 12
+"""Scripted patients who teach the rhythm model asystole, of which recordings have seconds."""
 
 SOURCES = {
     "mitdb": "MIT-BIH Arrhythmia Database 1.0.0 (Moody & Mark, IEEE EMB 2001;20(3):45-50)",
+    "vfdb": "MIT-BIH Malignant Ventricular Ectopy Database 1.0.0 (Greenwald, MS thesis, MIT, 1986)",
     "svdb": "MIT-BIH Supraventricular Arrhythmia Database 1.0.0 (Greenwald, PhD thesis, 1990)",
 }
 LICENCE = (
@@ -90,16 +98,14 @@ def train(
     """
     settings = settings or FitSettings()
     paths = training_paths(data, databases)
+    of_rhythms = [path for path in paths if path.parent.name in ("vfdb", "mitdb")]
+    of_beats = [path for path in paths if path.parent.name in BEAT_DATABASES]
     done: list[str] = []
 
-    def progress(name: str) -> None:
+    def read(name: str) -> None:
         done.append(name)
         if on_record is not None:
-            on_record(name, len(done), len(paths))
-
-    sequences = observe_records(paths, progress=progress)
-    held = [s for s in sequences if s.record in {f"mitdb/{name}" for name in VALIDATION}]
-    rest = [s for s in sequences if s not in held]
+            on_record(name, len(done), len(of_beats) + len(of_rhythms))
 
     def told(which: str) -> Callable[[Epoch], None]:
         def tell(epoch: Epoch) -> None:
@@ -108,11 +114,18 @@ def train(
 
         return tell
 
+    seconds = observe_rhythms(of_rhythms, progress=read)
+    seconds += simulated_rhythms(SIMULATED, seed=settings.seed)
+    rhythm = fit_rhythm(seconds, seed=settings.seed)
+    sequences = observe_records(of_beats, progress=read)
+    held = [s for s in sequences if s.record in {f"mitdb/{name}" for name in VALIDATION}]
+    rest = [s for s in sequences if s not in held]
     looked_at, epochs = fit(rest, held, settings, progress=told("validation"))
     temperature = calibrate(looked_at, held)
-    model, _ = fit(sequences, [], settings, progress=told("final"))
+    beats, _ = fit(sequences, [], settings, progress=told("final"))
     version = save(
-        model,
+        beats,
+        rhythm,
         out,
         temperature=temperature,
         card={
@@ -125,8 +138,12 @@ def train(
                 "records": [s.record for s in held],
                 "f1_of_detected_beats_before_the_final_fit": epochs[-1].f1,
             },
+            "rhythm": {
+                "records": [s.record for s in seconds],
+                "vf_seconds_of_the_training_records": seconds_scored(rhythm, seconds),
+            },
             "settings": settings.as_dict(),
-            "parameters": count_parameters(model),
+            "parameters": {"beats": count_parameters(beats), "rhythm": count_parameters(rhythm)},
             "made_with": {
                 "command": f"rhythmwatch train --databases {','.join(databases)} "
                 f"--epochs {settings.epochs} --seed {settings.seed}",

@@ -1,0 +1,123 @@
+"""What one second of trace looks like to the rhythm model: a dozen numbers.
+
+Fibrillation is told from a rhythm with QRS complexes by shape, not by size: a
+wave without rests (share of the time near its largest value, crest), of one
+slow frequency (Hjorth's mobility, zero crossings), alike to itself half a
+period later with the sign changed (the VF filter leakage of Kuo & Dillman,
+Computers in Cardiology 1978:347-349).
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecg.compiled import compiled
+from ecg.filters import ENGINE_FS
+from ecg.quality import FIT
+from ecg.state import BAND_RING, RING
+
+DESCRIPTORS = (
+    "root mean square, log mV",
+    "root mean square / usual QRS size, log",
+    "share in the QRS band, log",
+    "mobility, log",
+    "mobility of the slope, log",
+    "crest",
+    "mean / root mean square",
+    "share of samples beyond half of the largest",
+    "zero crossings",
+    "VF filter leakage",
+    "time since the last R",
+    "last RR interval",
+)
+N_DESCRIPTORS = len(DESCRIPTORS)
+
+_SECOND = ENGINE_FS
+_LOOK = 2 * ENGINE_FS
+"""Engine samples that are looked at: the second that ends and the one before."""
+
+
+@compiled
+def describe_second(s: np.void, e: int, out: NDArray[np.float32]) -> None:
+    """Fill ``out`` with what the last 2 s before engine sample ``e`` look like.
+
+    The lead is the first one that can be judged; without any, all is 0.
+
+    Parameters
+    ----------
+    s : void
+        The patient's state.
+    e : int
+        Newest engine sample.
+    out : ndarray, shape (N_DESCRIPTORS,)
+        Filled.
+    """
+    out[:] = 0.0
+    lead = -1
+    for k in range(s["n_leads"]):
+        if s["unfit"][k] == FIT:
+            lead = k
+            break
+    n = min(e + 1, _LOOK)
+    if lead < 0 or n < _SECOND:
+        return
+    mean = 0.0
+    for k in range(n):
+        mean += s["trace"][(e - k) % RING, lead]
+    mean /= n
+    power, slope_power, bend_power, size, largest, band = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    crossings = 0
+    value, slope = 0.0, 0.0
+    for k in range(n):
+        before, slope_before = value, slope
+        value = s["trace"][(e - k) % RING, lead] - mean
+        power += value * value
+        size += abs(value)
+        largest = max(largest, abs(value))
+        if k > 0:
+            slope = value - before
+            slope_power += slope * slope
+            if (value < 0) != (before < 0):
+                crossings += 1
+        if k > 1:
+            bend_power += (slope - slope_before) ** 2
+    n_band = min(n, BAND_RING)
+    for k in range(n_band):
+        band += s["qrs_band"][(e - k) % BAND_RING, lead] ** 2
+    rms = np.sqrt(power / n) + 1e-4
+    near = 0
+    for k in range(n):
+        if abs(s["trace"][(e - k) % RING, lead] - mean) > 0.5 * largest:
+            near += 1
+    out[0] = np.log(rms)
+    out[1] = np.log(rms / max(s["scale"][lead], 0.02))
+    out[2] = 0.5 * np.log((band / n_band + 1e-8) / (power / n + 1e-8))
+    out[3] = 0.5 * np.log((slope_power + 1e-8) / (power + 1e-6))
+    out[4] = 0.5 * np.log((bend_power + 1e-8) / (slope_power + 1e-8))
+    out[5] = largest / rms / 4.0
+    out[6] = size / n / rms
+    out[7] = near / n
+    out[8] = crossings / n * ENGINE_FS / 10.0
+    out[9] = _leakage(s, e, lead, n, mean, size)
+    out[10] = min(e - s["last_r"], 4 * ENGINE_FS) / ENGINE_FS if s["last_r"] >= 0 else 4.0
+    out[11] = s["rr"][(s["rr_n"] - 1) % 12] / ENGINE_FS if s["rr_n"] > 0 else 0.0
+
+
+@compiled
+def _leakage(s: np.void, e: int, lead: int, n: int, mean: float, size: float) -> float:
+    """Share that is left when the trace is added to itself half a mean period later."""
+    travelled = 0.0
+    for k in range(1, n):
+        now = s["trace"][(e - k) % RING, lead]
+        travelled += abs(now - s["trace"][(e - k + 1) % RING, lead])
+    if travelled <= 0.0:
+        return 1.0
+    half_period = int(np.pi * size / travelled)
+    if half_period < 1 or half_period >= n // 2:
+        return 1.0
+    left, whole = 0.0, 1e-6
+    for k in range(n - half_period):
+        a = s["trace"][(e - k) % RING, lead] - mean
+        b = s["trace"][(e - k - half_period) % RING, lead] - mean
+        left += abs(a + b)
+        whole += abs(a) + abs(b)
+    return float(left / whole)
