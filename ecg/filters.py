@@ -78,7 +78,7 @@ def resampler(fs: float) -> Resampler:
     --------
     >>> r = resampler(360.0)
     >>> r.taps.shape, round(r.delay_s, 3)
-    ((25, 28), 0.042)
+    ((25, 32), 0.047)
     """
     if not MIN_FS <= fs <= MAX_FS:
         raise RateError(

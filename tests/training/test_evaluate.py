@@ -12,7 +12,7 @@ from ecg.checkpoint import save
 from ecg.errors import CheckpointError, RecordError
 from ecg.judge import Judge
 from ecg.metrics import NOT_JUDGED
-from ecg.model import BeatLSTM, BeatLSTMSize
+from ecg.model import BeatLSTM, BeatLSTMSize, RhythmLSTM
 from ecg.script import Step
 from ecg.simulator import Simulator, write_wfdb
 from training.evaluate import EXTENSION, evaluate, run, select, write_found
@@ -39,7 +39,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def weights(tmp_path: Path) -> Path:
     path = tmp_path / "weights" / "beat.safetensors"
-    save(model(), path, temperature=1.0)
+    save(model(), RhythmLSTM(), path, temperature=1.0)
     return path
 
 
@@ -75,7 +75,7 @@ def test_beats_missed_in_an_unfit_signal_count_as_missed(directory: Path, tmp_pa
 
 
 def test_same_is_said_of_a_record_whatever_the_chunks_and_the_company(directory: Path) -> None:
-    judge = Judge(model(), version="test", device="cpu")
+    judge = Judge(model(), RhythmLSTM(), version="test", device="cpu")
     names = ["calm", "fast", "off"]
     together = evaluate(directory, names, judge=judge, chunk_s=1.0)
     alone = evaluate(directory, names, judge=judge, chunk_s=0.25, company=1)
@@ -109,7 +109,7 @@ def test_files_and_figures_agree_when_written(
     assert json.loads((tmp_path / "card.json").read_text()) == card
     assert "calm" in out.getvalue()
     assert "gross" in out.getvalue()
-    judge = Judge(model(), version="test", device="cpu")
+    judge = Judge(model(), RhythmLSTM(), version="test", device="cpu")
     for heard in evaluate(directory, ["calm", "fast"], judge=judge):
         found = read_annotations(tmp_path / "found" / heard.name, extension=EXTENSION)
         assert found.samples.tolist() == heard.samples.tolist()
