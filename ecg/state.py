@@ -44,7 +44,7 @@ PATIENT = np.dtype(
         ("second", "i8"),  # next whole second of the stream to state
         ("valid", "i8"),  # stream samples with a valid lead since the warm-up began
         # how its columns are read
-        ("n_leads", "i4"),
+        ("n_leads", "i8"),
         ("column", "i4", (N_LEADS,)),
         ("gain", "f8", (N_LEADS,)),
         ("baseline", "f8", (N_LEADS,)),
@@ -54,7 +54,7 @@ PATIENT = np.dtype(
         ("seen", "i4", (N_LEADS,)),
         ("missing_run", "i4", (N_LEADS,)),
         # filters
-        ("newest", "i4"),
+        ("newest", "i8"),
         ("history", "f8", (N_LEADS, 2 * MAX_TAPS)),
         ("wander", "f8", (N_LEADS, WANDER_FREE.shape[0], 2)),
         ("band", "f8", (N_LEADS, QRS_BAND.shape[0], 2)),
@@ -66,11 +66,11 @@ PATIENT = np.dtype(
         ("height", "f8"),  # their mean
         ("peak", "f8"),
         ("peak_at", "i8"),
-        ("rising", "i4"),
+        ("rising", "i8"),
         ("signal_level", "f8"),
         ("noise_level", "f8"),
-        ("learned", "i4"),
-        ("candidate_n", "i4"),
+        ("learned", "i8"),
+        ("candidate_n", "i8"),
         ("candidate_at", "i8", (CANDIDATES,)),
         ("candidate_r", "i8", (CANDIDATES,)),
         ("candidate_height", "f8", (CANDIDATES,)),
@@ -78,13 +78,13 @@ PATIENT = np.dtype(
         ("last_r", "i8"),  # engine sample; -1: none in this segment
         ("last_slope", "f8"),
         # RR intervals in engine samples
-        ("blind", "i4"),  # no lead could be judged since the last beat that counted
-        ("rr_n", "i4"),
+        ("blind", "i8"),  # no lead could be judged since the last beat that counted
+        ("rr_n", "i8"),
         ("rr", "f8", (RR_MEMORY,)),
         ("rr_mean", "f8"),  # of regular beats, for search-back
         ("rr_long", "f8"),  # over about a minute, for the features
         # beats that wait for their judgement
-        ("pending_n", "i4"),
+        ("pending_n", "i8"),
         ("pending_r", "i8", (PENDING,)),
         ("pending_rr", "f8", (PENDING,)),
         # features
@@ -93,7 +93,7 @@ PATIENT = np.dtype(
         ("template_n", "i4", (N_LEADS,)),
         ("scale", "f8", (N_LEADS,)),
         # signal quality, in the running second
-        ("q_samples", "i4"),
+        ("q_samples", "i8"),
         ("q_missing", "i4", (N_LEADS,)),
         ("q_min", "f8", (N_LEADS,)),
         ("q_max", "f8", (N_LEADS,)),
@@ -101,14 +101,15 @@ PATIENT = np.dtype(
         ("q_stuck", "i4", (N_LEADS,)),  # samples in runs of one value
         ("q_last", "f8", (N_LEADS,)),
         ("q_fast", "f8", (N_LEADS,)),  # sum of squared second differences of the trace
-        ("q_fast_n", "i4"),
+        ("q_fast_n", "i8"),
         ("q_flat_s", "i4", (N_LEADS,)),  # seconds without movement
         ("q_noisy", "f8", (N_LEADS,)),  # running noise, mV
         ("unfit", "i4", (N_LEADS,)),  # a code of ecg.quality
     ],
     align=True,
 )
-"""Everything the compiled path keeps of one patient."""
+"""Everything the compiled path keeps of one patient. No field leaves a hole before the next,
+so that equal states are equal bytes."""
 
 SIGNAL_FIELDS = (
     "taken", "made", "last", "shift", "seen", "missing_run", "newest", "history", "wander", "band",

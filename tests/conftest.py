@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Callable, Iterator
 
 import pytest
+import torch
 
 from stream.broker import EmbeddedBroker
 from stream.kafka import Cluster, create_topics
@@ -14,6 +15,9 @@ from tests.kafka_server import KafkaServer
 
 FLOOR = 500
 """At least so many tests there are; fewer found means that some are no longer looked at."""
+
+# small LSTMs are slower on two threads, and on a busy machine a thousand times
+torch.set_num_threads(1)
 
 _found = 0
 

@@ -22,7 +22,8 @@ from ecg.monitor import Monitor
 from ecg.record import read_record
 from ecg.rhythm import N_DESCRIPTORS
 from ecg.roster import Place
-from ecg.simulator import Simulator, Step
+from ecg.script import Step
+from ecg.simulator import Simulator
 from training.dataset import UNLABELLED
 
 LOOK_S = 2.0

@@ -11,7 +11,8 @@ from ecg.finding import Beat, Finding, Findings, RhythmWindow, Status
 from ecg.judge import Judge
 from ecg.model import BeatLSTM, BeatLSTMSize, RhythmLSTM
 from ecg.monitor import Monitor
-from ecg.simulator import Simulator, Step
+from ecg.script import Step
+from ecg.simulator import Simulator
 
 BUSY: tuple[Step, ...] = (
     Step(duration_s=12, pvc_per_min=12),
