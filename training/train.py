@@ -96,6 +96,7 @@ def train(
     ValueError
         If a database is unknown, or settings cannot be used.
     """
+    torch.set_num_threads(1)  # small LSTMs are slower on two
     settings = settings or FitSettings()
     paths = training_paths(data, databases)
     of_rhythms = [path for path in paths if path.parent.name in ("vfdb", "mitdb")]
