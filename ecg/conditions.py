@@ -178,17 +178,19 @@ class Conditions:
             self.rr_s.clear()
             return
         self.rr_s.append(beat.rr_s)
-        del self.rr_s[: -rule.RATE_BEATS]
+        del self.rr_s[: -rule.RATE_BEATS - rule.RATE_BEATS_NEWER]
 
     def _rate(self, status: Status) -> float | None:
         """Return the heart rate: as the status says it, unless it reaches across a break."""
         recent = self.rr_s
-        if status.heart_rate_bpm is None or len(recent) >= rule.RATE_BEATS:
+        whole = len(recent) >= rule.RATE_BEATS + rule.RATE_BEATS_NEWER
+        if status.heart_rate_bpm is None or whole:
             return status.heart_rate_bpm
         if len(recent) < rule.RATE_BEATS_LEAST:
             return None
         if min(recent[-3:]) > rule.SLOW_RR_S:
             recent = recent[-rule.RATE_BEATS_LEAST :]
+        recent = recent[-rule.RATE_BEATS :]
         return 60.0 * len(recent) / sum(recent)
 
     def _pause(self, value: float, onset: int, now: int, limits: Limits) -> None:

@@ -21,6 +21,8 @@ RUN_SKIPS = 2
 """Beats in a row within a run that may be unclear (F, Q or unjudged) without ending it."""
 RATE_BEATS = 12
 """RR intervals over which the heart rate is a mean."""
+RATE_BEATS_NEWER = 3
+"""Beats that may be decided before the status that they follow: 0.5 s at 300/min."""
 RATE_BEATS_LEAST = 4
 """After a break (unfit signal, a gap, VT, asystole) the rate is judged by the intervals since it,
 once there are so many: the mean of twelve would still hold the break, and read 44/min after a lead
@@ -50,7 +52,7 @@ NO_DATA_S = 5.0
 """A patient who sends nothing for this long, by the clock, has no data."""
 CLOCK_JUMP_HOLD_S = 60.0
 
-Chain = Literal["lethal", "ventricular", "rate", "technical", "notice"]
+Chain = Literal["lethal", "ventricular", "count", "rate", "technical", "notice"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +157,7 @@ CRITERIA: dict[str, Criterion] = {
     ),
     "v_per_min": Criterion(
         code="v_per_min",
-        chain="ventricular",
+        chain="count",
         priority="medium",
         words="V/MIN",
         hold_s=5.0,

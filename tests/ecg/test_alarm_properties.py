@@ -179,6 +179,6 @@ def test_only_one_physiological_alarm_of_a_chain_holds_at_a_time(findings: Findi
         alarms.fold(part)
         holding = {alarm.key for alarm in alarms.active() if alarm.holds}
         assert len(holding & {"hr_high", "hr_low", "pause"}) <= 1
-        assert len(holding & {"nsvt", "v_run", "v_pair", "vent_rhythm", "v_per_min"}) <= 1
+        assert len(holding & {"nsvt", "v_run", "v_pair", "vent_rhythm"}) <= 1
         if holding & {"asystole", "vf", "vt"}:
             assert not holding & {"v_per_min", "hr_high", "hr_low", "v_pair", "nsvt"}
