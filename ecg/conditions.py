@@ -12,6 +12,7 @@ from ecg.criteria import CODE_OF_REASON, CRITERIA
 from ecg.finding import BEAT_CLASSES, Beat, Finding, Gap, RhythmWindow, Status
 
 _V = BEAT_CLASSES.index("V")
+_MOMENTARY = ("nsvt", "v_run", "v_pair")
 _RECENT = 5
 """V beats over which the rate of a run is taken."""
 
@@ -169,7 +170,8 @@ class Conditions:
     def _interval(self, beat: Beat, limits: Limits) -> None:
         """Look at the RR interval that ends at a beat, if the signal was fit all through it."""
         onset = beat.sample - round((beat.rr_s or 0.0) * self.fs)
-        if beat.rr_s is None or self.fit_since is None or onset < self.fit_since:
+        unknown = beat.rr_s is None or self.fit_since is None or onset < self.fit_since
+        if beat.rr_s is None or unknown or "vf" in self.holding:
             self.rr_s.clear()
             return
         if beat.rr_s > limits.pause_s:
@@ -205,6 +207,8 @@ class Conditions:
         )
 
     def _v_beat(self, beat: Beat) -> None:
+        if "vf" in self.holding:
+            return  # what the detector finds in fibrillation are no beats
         run = self.run
         if run.samples and beat.sample - run.samples[-1] > rule.RUN_BREAK_S * self.fs:
             self._end_run(beat.decided_sample)
@@ -271,7 +275,10 @@ class Conditions:
         self.vf_probability = window.probability
         covered_s = self._seconds(self.vf_end - self.vf_first)
         if covered_s >= rule.VF_S:
-            self.holding.pop("asystole", None)
+            self.run = Run()
+            self.rr_s.clear()
+            for key in ("asystole", *_MOMENTARY):
+                self.holding.pop(key, None)
             self.hold(
                 "vf",
                 onset=self.vf_first,

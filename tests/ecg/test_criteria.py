@@ -87,6 +87,13 @@ def test_vf_goes_on_across_a_window_that_cannot_be_judged() -> None:
     assert len({e.alarm_id for e in events}) == 1
 
 
+def test_beats_found_in_fibrillation_make_no_runs() -> None:
+    shaking: Beats = [(t / 10, "V" if t % 8 else "N") for t in range(200, 300, 4)]
+    beats = [*regular(75, end=20), *shaking, *regular(75, start=31, end=50)]
+    codes = set(raised(Story(seconds=50, beats=beats, vf=range(22, 31))))
+    assert codes == {"vf"}
+
+
 def test_vt_is_raised_at_the_fifth_fast_v() -> None:
     event = raised(Story(seconds=50, beats=run_of(5, rate=180)))["vt"]
     assert event.onset_sample == round(20.25 * FS)
