@@ -1,6 +1,5 @@
 """The demo: every role on this machine, around a broker of its own, and the figures of the run."""
 
-import json
 import logging
 import os
 import sys
@@ -8,6 +7,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +17,12 @@ from ecg.alarm import AlarmEvent
 from stream.broker import EmbeddedBroker, free_port, port_is_free
 from stream.endpoint import new_secret
 from stream.errors import ProcessError
-from stream.kafka import Incoming, Reader, create_topics
+from stream.kafka import Cluster, Incoming, Reader, create_topics
 from stream.messages import RoleMessage, decode
 from stream.processes import Child, end, keep_running
 from stream.receiver import Received, Receiver
+from stream.replay import run_replay
+from stream.source import simulated_sources, sources_of
 from stream.tally import Tally
 from stream.topics import ALARMS, FINDINGS, ROLES, TOPICS
 from stream.watermark import Heard
@@ -108,6 +110,9 @@ class _Demo:
         self._stop = stop
         self._say = say
         self._stack = ExitStack()
+        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="replay")
+        self._watched_by_all = threading.Event()
+        self._sent_enough = threading.Event()
         self._broker: EmbeddedBroker | None = None
         self._children: list[Child] = []
         self._tally = Tally()
@@ -145,30 +150,33 @@ class _Demo:
         reader = self._stack.enter_context(
             Reader(cluster, [FINDINGS.name, ALARMS.name, ROLES.name])
         )
+        replayed = self._pool.submit(self._replay, cluster)
         began = said = time.monotonic()
-        sources: list[Child] = []
         while not self._stop.is_set() and not self._time_is_up():
             self._take(reader.poll(0.1))
-            self._look_after()
-            if not sources and self._all_watch():
+            self._look_after(replayed)
+            if not self._watched_by_all.is_set() and self._all_watch():
                 self._say(f"All roles are up after {time.monotonic() - began:.0f} s; ECG comes in.")
-                sources = [self._start(settings, *source) for source in self._sources()]
-            if sources and time.monotonic() - said >= STATUS_EVERY_S:
+                self._watched_by_all.set()
+            if self._watched_by_all.is_set() and time.monotonic() - said >= STATUS_EVERY_S:
                 said = time.monotonic()
                 self._say(self._status())
         self._figures = self._tally.summary()
         self._due = {event.event_id for event in self._tally.alarms}
         if self._time_is_up():
             # what was raised in time is still delivered; nothing new is sent meanwhile
-            end(sources)
+            self._sent_enough.set()
             until = time.monotonic() + DELIVERY_GRACE_S
             while self._due - self._verified and time.monotonic() < until:
                 self._stop.wait(0.1)
 
     def end(self) -> list[int]:
         """End everything and return the ids of processes that are left."""
+        self._sent_enough.set()
+        self._watched_by_all.set()  # who waits for it shall see that it is over
         left = end(self._children)
         broker = self._broker
+        self._pool.shutdown(cancel_futures=True)
         self._stack.close()
         if broker is not None and broker.alive():
             left.append(broker.pid)
@@ -193,7 +201,6 @@ class _Demo:
 bootstrap = "{bootstrap}"
 partitions = {PARTITIONS}
 device = "{self._plan.device}"
-data = {json.dumps(str(self._plan.data))}
 log_level = "WARNING"
 webhook_url = "{url}"
 webhook_secret = "{secret}"
@@ -211,9 +218,12 @@ webhook_allow_private = true
         self._children.append(child)
         return child
 
-    def _sources(self) -> list[tuple[str, ...]]:
-        """Return the commands that send ECG."""
-        return [("replay", "--loop", "demo", *self._plan.records), ("simulate", "--loop")]
+    def _replay(self, cluster: Cluster) -> None:
+        """Send everybody's ECG once all roles are there; in a thread of its own."""
+        asked = ("demo", *self._plan.records)
+        sources = sources_of(asked, data=self._plan.data) + simulated_sources()
+        self._watched_by_all.wait()
+        run_replay(cluster=cluster, sources=sources, stop=self._sent_enough, loop=True)
 
     def _dashboard(self, settings: Path) -> int | None:
         wanted = self._plan.dashboard_port
@@ -234,7 +244,9 @@ webhook_allow_private = true
             return False
         return (time.time_ns() - first) / 1e9 >= self._plan.seconds
 
-    def _look_after(self) -> None:
+    def _look_after(self, replayed: Future[None]) -> None:
+        if replayed.done():
+            replayed.result()  # raises what ended it: it does not end by itself
         if self._broker is not None and not self._broker.alive():
             raise ProcessError("the broker has ended, and with it everything it held in memory")
         keep_running(self._children)
