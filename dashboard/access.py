@@ -56,12 +56,26 @@ class Gate:
             return None
         return Pass(author=author, patient=patient)
 
+    def knows(self, host: str | None) -> bool:
+        """Return whether a request's ``Host`` is one of our names.
+
+        Examples
+        --------
+        >>> gate = Gate(["localhost", "::1"])
+        >>> [gate.knows(host) for host in ("localhost:8501", "[::1]:80", "rebound.example", None)]
+        [True, True, False, False]
+        """
+        try:
+            return bool(host) and urlsplit(f"//{host}").hostname in self._hosts
+        except ValueError:
+            return False
+
     def same_origin(self, *, origin: str | None, host: str | None) -> bool:
         """Return whether a browser asks from a page that came from here.
 
         A browser always sends ``Origin`` with a WebSocket handshake; whoever
         does not is no browser and needs the token all the same.
         """
-        if not host or urlsplit(f"//{host}").hostname not in self._hosts:
+        if not self.knows(host):
             return False
         return origin is None or urlsplit(origin).netloc == host

@@ -1,16 +1,23 @@
 """The web application: Streamlit's pages, the live socket and the component's files, one port."""
 
+import logging
 from pathlib import Path
 
 import streamlit as st
+from starlette.datastructures import Headers
+from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
-from starlette.types import Scope
+from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocketClose
 
+from dashboard.access import Gate
 from dashboard.live import Live
-from dashboard.sockets import LiveSocket
+from dashboard.sockets import REFUSED, LiveSocket
+
+logger = logging.getLogger(__name__)
 
 HERE = Path(__file__).parent
 ASSETS = "/ecg/assets"
@@ -29,6 +36,34 @@ class _Fresh(StaticFiles):
         response = await super().get_response(path, scope)
         response.headers["Cache-Control"] = "no-cache"
         return response
+
+
+class OnlyOurNames:
+    """Answers only under our own names, so that no other site can point its name here.
+
+    Everything is guarded: pages, files, Streamlit's socket and ours.
+    """
+
+    def __init__(self, app: ASGIApp, gate: Gate) -> None:
+        self._app = app
+        self._gate = gate
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or say which name is missing."""
+        if scope["type"] in ("http", "websocket"):
+            host = Headers(scope=scope).get("host")
+            if not self._gate.knows(host):
+                logger.warning("refused a request to the name %s", host)
+                if scope["type"] == "websocket":
+                    await WebSocketClose(REFUSED)(scope, receive, send)
+                else:
+                    words = (
+                        "RhythmWatch's dashboard is not known under this name. Whoever runs it can "
+                        "add the name to RHYTHMWATCH_DASHBOARD_NAMES.\n"
+                    )
+                    await PlainTextResponse(words, status_code=421)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
 
 
 def make_app(live: Live) -> st.App:
@@ -57,4 +92,5 @@ def make_app(live: Live) -> st.App:
             Route("/ecg/health", health),
             Mount(ASSETS, _Fresh(directory=HERE / "waveform")),
         ],
+        middleware=[Middleware(OnlyOurNames, gate=live.gate)],
     )

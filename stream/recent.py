@@ -238,9 +238,9 @@ class Recent:
         return max([*said, self._silenced_until_ns or 0]) or None
 
     def v_per_min(self) -> int | None:
-        """Return the ventricular beats of the last minute; None while the ECG is not judged."""
+        """Return the ventricular beats of the last minute; None while beats are not judged."""
         status = self.statuses.last()
-        if status is None or not status.fit or not self.fs:
+        if status is None or not status.fit or status.model is None or not self.fs:
             return None
         since = self.through_sample - 60.0 * self.fs
         return sum(beat.beat_class == "V" and beat.sample > since for beat in self.beats.after(0))

@@ -156,6 +156,9 @@ class View:
     def _take(self, record: Incoming) -> None:
         value = record.value
         if value is None:
+            if record.topic == PATIENTS.name and record.key is not None:
+                with self._lock:
+                    self._patients.pop(record.key, None)
             return
         now_s = self.monotonic_s()
         if record.topic == WAVEFORMS.name:

@@ -111,7 +111,7 @@ export class Bedside {
   }
 
   title(state) {
-    const parts = [state?.bed || "no bed", this.id];
+    const parts = state?.bed ? [state.bed, this.id] : [this.id];
     if (state?.unit) parts.push(state.unit);
     parts.push(state?.adult === false ? "CHILD" : "ADULT");
     if (state?.paced) parts.push("PACED");

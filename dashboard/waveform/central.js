@@ -46,7 +46,7 @@ class Sector {
     flag(this.element, "priority", alarm ? alarm.priority : "none");
     flag(this.element, "calling", Boolean(alarm && !alarm.acknowledged));
     flag(this.element, "live", live);
-    say(this.name, `${state?.bed || "no bed"} · ${patient.id}`);
+    say(this.name, state?.bed ? `${state.bed} · ${patient.id}` : patient.id);
     say(this.label, state?.label ?? "");
     say(this.tag, alarm ? tagText(alarm) : "");
     say(this.heartRate, live && state?.heart_rate != null ? String(Math.round(state.heart_rate)) : "--");

@@ -11,7 +11,7 @@ from ecg.chunk import MISSING
 from stream.kafka import Incoming
 from stream.messages import AlarmState, PatientMessage, RoleMessage, encode
 from stream.recent import WAVEFORM_S, Recent
-from stream.topics import ALARM_STATE, FINDINGS, WAVEFORMS
+from stream.topics import ALARM_STATE, FINDINGS, PATIENTS, WAVEFORMS
 from stream.view import SILENT_S, View
 from tests.dashboard.synthetic import (
     FS,
@@ -185,6 +185,12 @@ def test_patients_are_in_the_order_of_their_beds_without_the_discharged(view: Vi
     for patient, bed in (("a", "Bed 10"), ("b", "Bed 2"), ("c", ""), ("d", "Bed 1")):
         hear(view, PatientMessage(patient=patient, bed=bed, discharged=patient == "d"))
     assert view.patients() == ["b", "a", "c"]
+
+
+def test_patient_deleted_from_the_registry_is_forgotten(view: View) -> None:
+    hear(view, PatientMessage(patient="p1"), PatientMessage(patient="p2"))
+    view.take([replace(incoming(PATIENTS, b"", key="p1"), value=None)])
+    assert view.patients() == ["p2"]
 
 
 def test_broker_silent_is_down_for_everybody_and_nothing_old_stays(
