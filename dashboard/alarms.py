@@ -6,6 +6,7 @@ from datetime import datetime
 import streamlit as st
 
 from dashboard.component import who
+from dashboard.feed import text_of
 from dashboard.live import live
 from dashboard.plots import strip_figure, trend_figure
 from ecg.alarm import AlarmEvent
@@ -80,7 +81,7 @@ def _current() -> None:
 def _row(event: AlarmEvent) -> None:
     what, since, action = st.columns([3, 4, 2], vertical_alignment="center")
     stars = STARS[event.priority].replace("*", r"\*")
-    words = _plain(f"{bed_of(event.patient)}: {event.text}")
+    words = _plain(f"{bed_of(event.patient)}: {text_of(event)}")
     what.markdown(f":{COLOURS[event.priority]}-background[**{stars}**]  **{words}**")
     state = "active" if event.holds else "over"
     seen = f"acknowledged by {event.author or 'somebody'}" if event.acknowledged else "not seen yet"
@@ -106,7 +107,7 @@ def _history() -> None:
                 "time": _clock(event.detected_ns),
                 "patient": bed_of(event.patient),
                 "priority": f"{STARS[event.priority]} {event.priority}",
-                "alarm": event.text,
+                "alarm": text_of(event),
                 "event": event.event.replace("_", " "),
                 "by": event.author or "",
                 "reason": event.reason or "",
@@ -124,7 +125,7 @@ def _history() -> None:
         list(raised),
         format_func=lambda key: (
             f"{_clock(raised[key].detected_ns)} · {bed_of(raised[key].patient)} · "
-            f"{STARS[raised[key].priority]} {raised[key].text}"
+            f"{STARS[raised[key].priority]} {text_of(raised[key])}"
         ),
     )
     _strip(raised[chosen])
@@ -140,7 +141,7 @@ def _strip(event: AlarmEvent) -> None:
     if strip is None:
         st.info("The waveform of that time is no longer kept (24 hours by default).")
         return
-    title = f"{bed_of(event.patient)} · {event.text} · up to {_clock(event.detected_ns)}"
+    title = f"{bed_of(event.patient)} · {text_of(event)} · up to {_clock(event.detected_ns)}"
     st.plotly_chart(strip_figure(strip, title=title), theme=None, key=f"strip-{event.alarm_id}")
 
 

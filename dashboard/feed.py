@@ -55,6 +55,11 @@ def order_of_leads(recent: Recent) -> list[int]:
     return sorted(ecg, key=lambda n: (place.get(recent.signals[n].name, len(place)), n))
 
 
+def text_of(event: AlarmEvent) -> str:
+    """Return an alarm's text without the stars of its priority: screens set them themselves."""
+    return event.text.lstrip("* ")
+
+
 def alarm_words(event: AlarmEvent) -> dict[str, Any]:
     """Return what a screen shows of an alarm."""
     return {
@@ -62,7 +67,7 @@ def alarm_words(event: AlarmEvent) -> dict[str, Any]:
         "code": event.code,
         "kind": event.kind,
         "priority": event.priority,
-        "text": event.text,
+        "text": text_of(event),
         "holds": event.holds,
         "latched": event.latched,
         "acknowledged": event.acknowledged,

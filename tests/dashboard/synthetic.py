@@ -149,7 +149,7 @@ def alarm(**what: object) -> AlarmEvent:
         code="vt",
         kind="physiological",
         priority="high",
-        text="VT 142>100",
+        text="*** VT 142>100",
         onset_sample=100,
         sample=500,
         onset_ns=START_NS,
