@@ -113,8 +113,8 @@ class Listener:
 
 
 @pytest.fixture
-def listener(embedded: Cluster) -> Iterator[Listener]:
-    found = Listener(embedded)
+def listener(cluster: Cluster) -> Iterator[Listener]:
+    found = Listener(cluster)
     yield found
     found.close()
 
@@ -186,8 +186,8 @@ def test_alarms_are_those_of_the_pure_rules(any_cluster: Cluster) -> None:
         assert of(events, story.patient) == of(expected, story.patient)
 
 
-def test_an_alarm_is_acknowledged_and_ends(embedded: Cluster, listener: Listener) -> None:
-    with alarming(embedded), Producer(embedded) as producer:
+def test_an_alarm_is_acknowledged_and_ends(cluster: Cluster, listener: Listener) -> None:
+    with alarming(cluster), Producer(cluster) as producer:
         send(producer, pieces(VT))
         last = pure(VT)[-1]
         raised = listener.until(lambda found: last in found)[0]
@@ -195,7 +195,7 @@ def test_an_alarm_is_acknowledged_and_ends(embedded: Cluster, listener: Listener
         for _ in range(2):  # repeated: applied once
             act(producer, "acknowledge", alarm_id=raised.alarm_id)
         act(producer, "standby", action_id="a2")
-        read_all(embedded, PATIENTS.name, lambda v: b'"action_id":"a2"' in b"".join(v))
+        read_all(cluster, PATIENTS.name, lambda v: b'"action_id":"a2"' in b"".join(v))
         vt = [e for e in listener.events if e.alarm_id == raised.alarm_id]
         listener.until(lambda found: any(e.event == "ended" and e.code == "vt" for e in found))
     vt = [e for e in listener.events if e.alarm_id == raised.alarm_id]
@@ -205,9 +205,9 @@ def test_an_alarm_is_acknowledged_and_ends(embedded: Cluster, listener: Listener
 
 
 def test_what_cannot_be_used_becomes_a_dead_letter_and_others_go_on(
-    embedded: Cluster, listener: Listener
+    cluster: Cluster, listener: Listener
 ) -> None:
-    with alarming(embedded), Producer(embedded) as producer:
+    with alarming(cluster), Producer(cluster) as producer:
         producer.send(FINDINGS.name, "p1", b"garbage")
         producer.send(FINDINGS.name, "p1", None)
         producer.send(ACTIONS.name, "p1", b"{}")
@@ -218,7 +218,7 @@ def test_what_cannot_be_used_becomes_a_dead_letter_and_others_go_on(
         send(producer, pieces(VT))
         listener.until(lambda found: any(e.code == "vt" for e in found))
         act(producer, "acknowledge", action_id="a2", alarm_id="0" * 20)
-        values = read_all(embedded, DEAD_LETTERS.name, lambda v: len(v) >= 7)
+        values = read_all(cluster, DEAD_LETTERS.name, lambda v: len(v) >= 7)
     letters = [decode(value, DeadLetter) for value in values]
     told = sorted((letter.topic, letter.reason) for letter in letters)
     assert told == [
@@ -234,14 +234,14 @@ def test_what_cannot_be_used_becomes_a_dead_letter_and_others_go_on(
     assert any("must name an active alarm of p1" in letter.detail for letter in letters)
 
 
-def test_no_data_is_said_when_the_clock_goes_on(embedded: Cluster, listener: Listener) -> None:
+def test_no_data_is_said_when_the_clock_goes_on(cluster: Cluster, listener: Listener) -> None:
     clock = ManualClock(START_NS)
-    with alarming(embedded, clock=clock), Producer(embedded) as producer:
+    with alarming(cluster, clock=clock), Producer(cluster) as producer:
         send(producer, pieces(replace(VT, seconds=10, beats=regular(75, end=10))))
         entry = PatientMessage(patient="never", label="SIMULATED")
         producer.send(PATIENTS.name, "never", encode(entry))
         producer.flush()
-        states = read_all(embedded, ALARM_STATE.name, lambda v: len(v) >= 2)
+        states = read_all(cluster, ALARM_STATE.name, lambda v: len(v) >= 2)
         assert states
         deadline = time.monotonic() + 30
         while {e.patient for e in listener.events} != {"p1", "never"}:
@@ -251,23 +251,24 @@ def test_no_data_is_said_when_the_clock_goes_on(embedded: Cluster, listener: Lis
     assert {e.code for e in listener.events} == {"no_data"}
 
 
-def test_the_registry_is_filled_and_followed(embedded: Cluster, listener: Listener) -> None:
+def test_the_registry_is_filled_and_followed(cluster: Cluster, listener: Listener) -> None:
     fast = Story(seconds=60, beats=regular(134, end=60))
-    with Producer(embedded) as producer:
+    with Producer(cluster) as producer:
         labelled = PatientMessage(
             patient="p1", bed="3", label="SIMULATED", limits=Limits(hr_high=150.0)
         )
         producer.send(PATIENTS.name, "p1", encode(labelled))
         producer.flush()
-        with alarming(embedded):
-            read_all(embedded, ALARM_STATE.name, lambda v: len(v) >= 1)
+        with alarming(cluster):
+            read_all(cluster, ALARM_STATE.name, lambda v: len(v) >= 1)
             send(producer, pieces(fast))
             send(producer, pieces(replace(fast, patient="p2")))
             said = listener.until(lambda found: any(e.patient == "p2" for e in found))
             assert {e.patient for e in said} == {"p2"}
+            read_all(cluster, PATIENTS.name, lambda v: b'"admission"' in b"".join(v))
             act(producer, "limits", patient="p2", limits=Limits(hr_high=140.0))
             listener.until(lambda found: found[-1].event == "ended")
-            values = read_all(embedded, PATIENTS.name, lambda v: b'"a1"' in b"".join(v))
+            values = read_all(cluster, PATIENTS.name, lambda v: b'"a1"' in b"".join(v))
     entries = [decode(value, PatientMessage) for value in values]
     assert [e.label for e in entries if e.patient == "p1"] == ["SIMULATED"]
     two = [e for e in entries if e.patient == "p2"]
@@ -276,11 +277,11 @@ def test_the_registry_is_filled_and_followed(embedded: Cluster, listener: Listen
     assert listener.events[-1].reason == "limits changed by nurse"
 
 
-def test_trends_and_signs_of_life_are_published(embedded: Cluster) -> None:
-    with alarming(embedded), Producer(embedded) as producer:
+def test_trends_and_signs_of_life_are_published(cluster: Cluster) -> None:
+    with alarming(cluster), Producer(cluster) as producer:
         send(producer, pieces(VT))
-        values = read_all(embedded, TRENDS.name, lambda v: len(v) >= 1)
-        signs = read_all(embedded, ROLES.name, lambda v: len(v) >= 4)
+        values = read_all(cluster, TRENDS.name, lambda v: len(v) >= 1)
+        signs = read_all(cluster, ROLES.name, lambda v: len(v) >= 4)
     trend = decode(values[0], TrendMessage)
     assert (trend.first_sample, trend.end_sample) == (0, 60 * FS)
     assert trend.beats["V"] == 30
@@ -288,24 +289,24 @@ def test_trends_and_signs_of_life_are_published(embedded: Cluster) -> None:
 
 
 def test_a_restart_in_the_middle_gives_the_same_alarms(
-    embedded: Cluster, listener: Listener
+    cluster: Cluster, listener: Listener
 ) -> None:
     parts = pieces(VT)
     middle = next(i for i, part in enumerate(parts) if part.through_sample > 32 * FS)
     expected = of(pure(VT), "p1")
-    with Producer(embedded) as producer:
-        with alarming(embedded):
+    with Producer(cluster) as producer:
+        with alarming(cluster):
             send(producer, parts[:middle])
             listener.until(lambda found: len(of(found, "p1")) >= 1)
-        with alarming(embedded):
+        with alarming(cluster):
             send(producer, parts[middle:])
             listener.until(lambda found: len(of(found, "p1")) >= len(expected))
     assert of(listener.events, "p1") == expected
     assert len(set(listener.ids)) == len(listener.ids)
 
 
-def test_a_writer_left_behind_is_not_heard(embedded: Cluster, listener: Listener) -> None:
-    with alarming(embedded), Producer(embedded) as producer:
+def test_a_writer_left_behind_is_not_heard(cluster: Cluster, listener: Listener) -> None:
+    with alarming(cluster), Producer(cluster) as producer:
         send(producer, pieces(VT), epoch=7)
         slow = replace(VT, beats=regular(30, end=90))
         send(producer, pieces(slow), epoch=6)
@@ -315,10 +316,10 @@ def test_a_writer_left_behind_is_not_heard(embedded: Cluster, listener: Listener
     assert "hr_low" not in {e.code for e in listener.events}
 
 
-def test_state_is_written_before_the_events_it_holds(embedded: Cluster, listener: Listener) -> None:
-    with alarming(embedded), Producer(embedded) as producer:
+def test_state_is_written_before_the_events_it_holds(cluster: Cluster, listener: Listener) -> None:
+    with alarming(cluster), Producer(cluster) as producer:
         send(producer, pieces(VT))
         listener.until(lambda found: len(found) >= 1)
-        values = read_all(embedded, ALARM_STATE.name, lambda v: b'"raised"' in b"".join(v))
+        values = read_all(cluster, ALARM_STATE.name, lambda v: b'"raised"' in b"".join(v))
     held = [e.event_id for value in values for e in decode(value, AlarmState).events]
     assert set(listener.ids) <= set(held)

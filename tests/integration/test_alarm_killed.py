@@ -173,6 +173,7 @@ def minutes_in(cluster: Cluster) -> list[int]:
     return [trend.end_sample for trend in found if trend is not None]
 
 
+# Each of these is reached before the last findings are sent, so the role dies in the middle.
 @pytest.mark.parametrize(
     ("point", "count"),
     [
@@ -181,8 +182,8 @@ def minutes_in(cluster: Cluster) -> list[int]:
         ("stated", 1),
         ("stated", 2),
         ("half-said", 2),
-        ("said", 3),
-        ("committed", 2),
+        ("said", 2),
+        ("committed", 1),
     ],
 )
 def test_alarms_are_the_same_when_the_role_is_killed(
