@@ -5,6 +5,7 @@ down, to roles that know neither. ``stream`` and ``training`` bring their own
 commands; here are those that put packages together.
 """
 
+import gc
 import json
 import logging
 import signal
@@ -208,6 +209,9 @@ def main() -> None:
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
+    finally:
+        # a last look at everything that torch and numba have made takes seconds, for nothing
+        gc.freeze()
 
 
 def _say(error: Exception) -> None:
