@@ -136,6 +136,12 @@ def evaluate(
     annotations: Annotated[
         Path | None, typer.Option(help="Folder for what was found, as WFDB annotations (.rw).")
     ] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Write an HTML page with the strips judged wrong.")
+    ] = None,
+    markdown: Annotated[
+        Path | None, typer.Option(help="Write the gross figures as a Markdown table.")
+    ] = None,
     weights: Annotated[
         Path | None, typer.Option(help="Another model than the shipped one.")
     ] = None,
@@ -149,6 +155,7 @@ def evaluate(
     [bold]Examples[/bold]
       rhythmwatch evaluate mitdb --records ds2
       rhythmwatch evaluate mitdb --records 100,119 --json - --annotations found
+      rhythmwatch evaluate mitdb --records ds1 --report ds1.html
     """
     settings = _enter(context)
     from ecg.checkpoint import SHIPPED
@@ -159,6 +166,8 @@ def evaluate(
         records=records,
         json_file=json_file,
         annotations=annotations,
+        report=report,
+        markdown=markdown,
         weights=weights or SHIPPED,
         device=device or settings.device,
     )

@@ -23,12 +23,13 @@ from ecg.annotation import Annotations, read_annotations
 from ecg.checkpoint import SHIPPED, load
 from ecg.chunk import Chunk
 from ecg.errors import RecordError
-from ecg.finding import Findings
+from ecg.finding import BEAT_CLASSES, Beat, Findings
 from ecg.judge import Judge
 from ecg.metrics import LEARNING_S, NOT_JUDGED
 from ecg.monitor import Monitor
 from ecg.record import Record, read_record, record_names
-from training.scorecard import Heard, scorecard, table_of
+from training.report import write_report
+from training.scorecard import Heard, markdown_of, scorecard, table_of
 from training.split import NAMED
 
 logger = logging.getLogger(__name__)
@@ -55,6 +56,8 @@ def run(
     records: str = "all",
     json_file: str | Path | None = None,
     annotations: str | Path | None = None,
+    report: str | Path | None = None,
+    markdown: str | Path | None = None,
     weights: Path = SHIPPED,
     device: str = "auto",
     from_s: float = LEARNING_S,
@@ -72,6 +75,10 @@ def run(
         Where the figures go as JSON; ``-`` prints them in place of the table.
     annotations : str or Path, optional
         Directory for WFDB annotation files (``.rw``) of the beats that were found.
+    report : str or Path, optional
+        Where an HTML page goes that shows the figures and the strips judged wrong.
+    markdown : str or Path, optional
+        Where the gross figures go as a Markdown table.
     weights : Path
         The model.
     device : {"auto", "cpu", "cuda"}
@@ -112,6 +119,10 @@ def run(
     if annotations is not None:
         for one in heard:
             write_found(annotations, one)
+    if report is not None:
+        write_report(report, card, heard, directory=directory, model=judge.version)
+    if markdown is not None:
+        Path(markdown).write_text(markdown_of(card), encoding="utf-8")
     text = json.dumps(card, indent=2) + "\n"
     if json_file is not None and str(json_file) != "-":
         Path(json_file).write_text(text, encoding="utf-8")
@@ -240,27 +251,31 @@ class _Listening:
 
     record: Record
     annotations: Annotations
-    beats: dict[int, tuple[str, float]] = field(default_factory=dict)
+    beats: dict[int, Beat] = field(default_factory=dict)
     seconds: dict[int, bool] = field(default_factory=dict)
 
     def take(self, findings: Findings) -> None:
         for beat in findings.beats:
             if beat.sample < self.record.n_samples:
-                delay_s = (beat.decided_sample - beat.sample) / self.record.fs
-                self.beats[beat.sample] = (beat.beat_class or NOT_JUDGED, delay_s)
+                self.beats[beat.sample] = beat
         for status in findings.statuses:
             if status.sample <= self.record.n_samples:
                 self.seconds[status.sample] = status.fit
 
     def heard(self) -> Heard:
-        samples = sorted(self.beats)
+        beats = [self.beats[sample] for sample in sorted(self.beats)]
+        delays = [beat.decided_sample - beat.sample for beat in beats]
+        unknown = (np.nan,) * len(BEAT_CLASSES)
         return Heard(
             name=self.record.name,
             fs=self.record.fs,
             annotations=self.annotations,
-            samples=np.array(samples, dtype=np.int64),
-            classes=np.array([self.beats[s][0] for s in samples], dtype="<U1"),
-            delays_s=np.array([self.beats[s][1] for s in samples], dtype=np.float64),
+            samples=np.array([beat.sample for beat in beats], dtype=np.int64),
+            classes=np.array([beat.beat_class or NOT_JUDGED for beat in beats], dtype="<U1"),
+            delays_s=np.array(delays, dtype=np.float64) / self.record.fs,
+            probabilities=np.array(
+                [beat.probabilities or unknown for beat in beats], dtype=np.float64
+            ).reshape(-1, len(BEAT_CLASSES)),
             seconds=np.array(list(self.seconds), dtype=np.int64),
             fit=np.array(list(self.seconds.values()), dtype=bool),
         )

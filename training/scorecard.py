@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from rich.table import Table
 
 from ecg.annotation import Annotations
-from ecg.finding import BeatClass
+from ecg.finding import BEAT_CLASSES, BeatClass
 from ecg.metrics import (
     F_COUNTS_AS_V_IS,
     LEARNING_S,
@@ -18,7 +18,9 @@ from ecg.metrics import (
     Score,
     average,
     count_beats,
+    match_beats,
 )
+from training.calibration import Reliability, reliability
 
 TIGHT_S = 0.050
 """A detection this close places the R peak well enough for an RR interval."""
@@ -41,6 +43,8 @@ class Heard:
     samples, classes, delays_s : ndarray, shape (n_beats,)
         R peaks, classes (``ecg.metrics.NOT_JUDGED`` where there is none), and how long after
         the R peak each was said.
+    probabilities : ndarray, shape (n_beats, 5)
+        In the order of ``BEAT_CLASSES``, NaN where a beat was not judged.
     seconds, fit : ndarray, shape (n_seconds,)
         Sample number of each whole second, and whether the signal was fit then.
     """
@@ -51,6 +55,7 @@ class Heard:
     samples: NDArray[np.int64]
     classes: NDArray[np.str_]
     delays_s: NDArray[np.float64]
+    probabilities: NDArray[np.float64]
     seconds: NDArray[np.int64]
     fit: NDArray[np.bool_]
 
@@ -68,6 +73,26 @@ def counts_of(heard: Heard, *, from_s: float, match_s: float = MATCH_S) -> BeatC
         match_s=match_s,
         excluded=heard.annotations.flutter,
     )
+
+
+def calibration_of(records: Sequence[Heard], beat_class: BeatClass, from_s: float) -> Reliability:
+    """Compare a class's probabilities with the annotations, of judged beats after ``from_s``.
+
+    A detection that is no beat is not of the class.
+    """
+    column = BEAT_CLASSES.index(beat_class)
+    said, true = [np.empty(0)], [np.empty(0, dtype=bool)]
+    for heard in records:
+        reference, classes = heard.annotations.beats()
+        partner = match_beats(reference, heard.samples, window=round(MATCH_S * heard.fs))
+        is_class = np.zeros(len(heard.samples), dtype=bool)
+        is_class[partner[(partner >= 0) & (classes == beat_class)]] = True
+        scored = (heard.samples >= from_s * heard.fs) & ~np.isnan(heard.probabilities[:, column])
+        for start, end in heard.annotations.flutter:
+            scored &= (heard.samples < start) | (heard.samples >= end)
+        said.append(heard.probabilities[scored, column])
+        true.append(is_class[scored])
+    return reliability(np.concatenate(said), np.concatenate(true))
 
 
 def scorecard(records: Sequence[Heard], *, from_s: float = LEARNING_S) -> dict[str, Any]:
@@ -105,6 +130,9 @@ def scorecard(records: Sequence[Heard], *, from_s: float = LEARNING_S) -> dict[s
         "beats": _classes(gross),
         "f_counts_as_v_is": F_COUNTS_AS_V_IS,
         "accuracy": _rounded(gross.accuracy),
+        "calibration": {
+            c: _rounded(calibration_of(records, c, from_s).error) for c in BEAT_CLASSES
+        },
         "per_record": {
             heard.name: {
                 "qrs": _plain(scored[heard.name].qrs),
@@ -134,6 +162,31 @@ def table_of(card: dict[str, Any]) -> Table:
     if delay["p50"] is not None:
         table.caption = "delay of a beat: " + ", ".join(f"{k} {v:.2f} s" for k, v in delay.items())
     return table
+
+
+def markdown_of(card: dict[str, Any]) -> str:
+    """Return the gross figures of a scorecard as a Markdown table, with their conditions."""
+    delay = card["delay_s"]
+    n = len(card["records"])
+    lines = [
+        f"{n} records, the live path with its own detector, beats gross, "
+        f"scored from {card['scored_from_s']:g} s on; "
+        f"delay p50 {delay['p50']:.2f} s, p95 {delay['p95']:.2f} s, max {delay['max']:.2f} s; "
+        f"unfit {_percent(card['unfit_share'])} %.",
+        "",
+        "| % | Se | +P | F1 |",
+        "|---|---:|---:|---:|",
+    ]
+    rows = [
+        ("QRS, 150 ms", card["qrs"]),
+        ("QRS, 150 ms, from 0 s on", card["qrs_from_start"]),
+        ("QRS, 50 ms", card["qrs_50ms"]),
+        *((c, card["beats"][c]) for c in _SCORED),
+    ]
+    for name, score in rows:
+        f1 = _percent(score["f1"]) if "f1" in score else ""
+        lines.append(f"| {name} | {_percent(score['se'])} | {_percent(score['ppv'])} | {f1} |")
+    return "\n".join(lines) + "\n"
 
 
 def _mean(scores: list[dict[str, float | None]]) -> dict[str, float | None]:
