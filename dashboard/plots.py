@@ -135,8 +135,9 @@ def trend_figure(
                 x=times,
                 y=values,
                 name=name,
-                mode="lines",
+                mode="lines+markers",
                 connectgaps=False,
+                marker={"size": 2 * width},
                 line={"color": GREEN, "width": width},
             )
         )
@@ -145,6 +146,7 @@ def trend_figure(
             x=times,
             y=[minute.beats.get("V", 0) for minute in shown],
             name="V per minute",
+            width=50_000,
             marker={"color": "#ff4d4d"},
             yaxis="y2",
         )
@@ -165,4 +167,5 @@ def trend_figure(
 
 
 def _time(ns: int) -> datetime:
-    return datetime.fromtimestamp(ns / 1e9, tz=UTC)
+    """Return the local time: figures show what they are given, without its zone."""
+    return datetime.fromtimestamp(ns / 1e9, tz=UTC).astimezone().replace(tzinfo=None)

@@ -77,9 +77,9 @@ class Dashboard:
             self.process.kill()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
-    """Yield the browser."""
+    """Yield the browser, for this package only: its event loop would be in others' way."""
     path = need.browser()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
@@ -98,7 +98,7 @@ def page(chromium: Browser) -> Iterator[Page]:
     assert not errors
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def ward_broker() -> Iterator[Cluster]:
     """Yield an embedded broker with topics."""
     with EmbeddedBroker() as broker:
@@ -106,15 +106,15 @@ def ward_broker() -> Iterator[Cluster]:
         yield broker.cluster
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def dashboard(chromium: Browser, ward_broker: Cluster) -> Iterator[Dashboard]:
-    """Yield the dashboard of the session; it must end on Ctrl-C."""
+    """Yield the dashboard of these tests; it must end on Ctrl-C."""
     dashboard = Dashboard(ward_broker.bootstrap)
     yield dashboard
     assert dashboard.end() == 0
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def hospital(ward_broker: Cluster, dashboard: Dashboard) -> Iterator[Hospital]:
     """Yield the patients; each test that changes one uses a bed of its own."""
     beds = [
