@@ -39,6 +39,7 @@ from stream.messages import (
 )
 from stream.takeover import STATE_EVERY_S, Ledger, Taken, take_over
 from stream.topics import ACTIONS, ALARM_STATE, ALARMS, FINDINGS, PATIENTS, ROLES, TRENDS
+from stream.watchdog import Watchdog
 from stream.watermark import Heard
 
 logger = logging.getLogger(__name__)
@@ -169,10 +170,12 @@ class AlarmRole:
         BrokerError
             If the broker goes away: close this member and start a new one.
         """
-        while not stop.is_set():
-            self.turn(self._consumer.poll(0.05, max_messages=MAX_MESSAGES))
-        self._publish(everyone=True)
-        self._commit()
+        with Watchdog(GROUP) as watchdog:
+            while not stop.is_set():
+                self.turn(self._consumer.poll(0.05, max_messages=MAX_MESSAGES))
+                watchdog.seen()
+            self._publish(everyone=True)
+            self._commit()
 
     def close(self) -> None:
         """Leave the group and disconnect."""

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -122,6 +123,7 @@ class Polled:
     messages: Sequence[Incoming] = ()
 
 
+@lru_cache(maxsize=100_000)
 def partition_for(key: str, n_partitions: int) -> int:
     """Return the partition of a key: Kafka's default partitioner, the same in every process.
 

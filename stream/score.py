@@ -40,6 +40,7 @@ from stream.messages import (
 )
 from stream.takeover import STATE_EVERY_S, Ledger, Taken, take_over
 from stream.topics import FINDINGS, ROLES, SCORE_STATE, WAVEFORMS
+from stream.watchdog import Watchdog
 from stream.watermark import STREAMS_KEPT, Heard, Watermarks
 
 logger = logging.getLogger(__name__)
@@ -166,10 +167,12 @@ class Score:
         BrokerError
             If the broker goes away: close this member and start a new one.
         """
-        while not stop.is_set():
-            self.tick(self._consumer.poll(0.05))
-        self._write_states(everyone=True)
-        self._commit()
+        with Watchdog(GROUP) as watchdog:
+            while not stop.is_set():
+                self.tick(self._consumer.poll(0.05))
+                watchdog.seen()
+            self._write_states(everyone=True)
+            self._commit()
 
     def close(self) -> None:
         """Leave the group and disconnect."""
@@ -188,8 +191,7 @@ class Score:
         self._take_over(polled.assigned)
         chunks = self._admit(polled.messages)
         self._publish(self._judge(chunks))
-        for message in polled.messages:
-            metrics.MESSAGES.labels("score", message.topic).inc()
+        metrics.MESSAGES.labels("score", WAVEFORMS.name).inc(len(polled.messages))
         now = time.monotonic()
         if now >= self._next_sign_s:
             self._next_sign_s = now + SIGN_OF_LIFE_EVERY_S

@@ -4,7 +4,9 @@ Started once with everything imported; each line on its standard input is a
 JSON ``Run``, and the answer is the process id of a fork that runs the role.
 """
 
+import faulthandler
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -189,6 +191,7 @@ def _answer(text: str) -> None:
 
 
 def _run(run: Callable[[threading.Event], None]) -> NoReturn:
+    faulthandler.register(signal.SIGUSR1)  # kill -USR1 says where it hangs
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda number, frame: stop.set())
     run(stop)
@@ -198,8 +201,12 @@ def _run(run: Callable[[threading.Event], None]) -> NoReturn:
 def main(arguments: Sequence[str]) -> None:
     """Serve ``Runner``."""
     role, bootstrap, prefix = arguments
+    logging.basicConfig(
+        level=logging.INFO, format="%(relativeCreated)d %(process)d %(name)s %(message)s"
+    )
     stream.kafka.SESSION_TIMEOUT_MS = 1500
-    stream.kafka.HEARTBEAT_INTERVAL_MS = 150
+    stream.kafka.HEARTBEAT_INTERVAL_MS = 100
+    logging.getLogger("kafka").setLevel(logging.WARNING)
     run = ROLES[role](Cluster(bootstrap, prefix))
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     _answer("ready")

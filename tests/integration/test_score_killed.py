@@ -73,16 +73,27 @@ class Feeder:
         self.producer.flush()
         self.sent += n
 
-    def feed_while_alive(self, cluster: Cluster, pid: int) -> None:
-        """Send a round at a time, once the process has taken over, until it is dead."""
-        deadline = time.monotonic() + 40
+    def feed_until_dead(self, cluster: Cluster, runner: Runner, fault: Fault) -> None:
+        """Start a process and send a round at a time, from its takeover on, until it is dead."""
+        deadline = time.monotonic() + 60
         ready = False
         with Reader(cluster, [FINDINGS.name], start="latest") as findings:
+            pid = runner.start(fault)
             while alive(pid):
                 assert time.monotonic() < deadline
                 ready |= any(message.key == EPOCH_KEY for message in findings.poll(0.05))
                 if ready:
                     self.feed(1)
+
+    def feed_until_taken_over(self, cluster: Cluster, runner: Runner) -> int:
+        """Start a process and send a round at a time until it takes a partition over."""
+        deadline = time.monotonic() + 60
+        with Reader(cluster, [FINDINGS.name], start="latest") as findings:
+            pid = runner.start()
+            while not any(message.key == EPOCH_KEY for message in findings.poll(0.05)):
+                assert time.monotonic() < deadline
+                self.feed(1)
+        return pid
 
 
 def hear_everything(cluster: Cluster, *, late: bool = False) -> Listener:
@@ -118,7 +129,7 @@ def test_findings_are_the_same_when_score_is_killed_at_every_step(cluster: Clust
         feeder = Feeder(producer)
         feeder.feed(10)
         for fault in FAULTS:
-            feeder.feed_while_alive(cluster, runner.start(fault))
+            feeder.feed_until_dead(cluster, runner, fault)
         assert feeder.sent < len(rounds()), "all was sent before the last kill"
         runner.start()
         feeder.feed(len(rounds()) - feeder.sent)
@@ -126,6 +137,30 @@ def test_findings_are_the_same_when_score_is_killed_at_every_step(cluster: Clust
     assert listener.found == expected()
     # each takeover that got as far as publishing wrote with an epoch of its own
     assert all(len(set(epochs)) >= 4 for epochs in epochs_heard(listener).values())
+
+
+@pytest.mark.timeout(120)
+def test_findings_are_the_same_while_members_come_and_go(cluster: Cluster) -> None:
+    def feed_until_heard(n: int) -> None:
+        feeder.feed(n)
+        ends = {(f"p{number}", "s1"): feeder.sent * CHUNK - 1 for number in range(PATIENTS)}
+        Listener(cluster).listen_until(ends)
+
+    with Runner("score", cluster) as runner, Producer(cluster) as producer:
+        feeder = Feeder(producer)
+        first = runner.start()
+        feed_until_heard(20)
+        second = feeder.feed_until_taken_over(cluster, runner)
+        feed_until_heard(20)
+        third = feeder.feed_until_taken_over(cluster, runner)
+        os.kill(second, signal.SIGKILL)
+        feed_until_heard(20)
+        os.kill(first, signal.SIGTERM)
+        wait_until(lambda: not alive(first))
+        assert alive(third)
+        feeder.feed(len(rounds()) - feeder.sent)
+        listener = hear_everything(cluster)
+    assert listener.found == expected()
 
 
 @pytest.mark.timeout(120)
