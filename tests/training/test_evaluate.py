@@ -142,6 +142,7 @@ def test_json_is_all_that_is_printed_when_asked_for_on_standard_output(
         "beats",
         "f_counts_as_v_is",
         "accuracy",
+        "calibration",
         "per_record",
     ]
 
