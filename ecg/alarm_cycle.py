@@ -12,8 +12,10 @@ import msgspec
 from ecg.alarm import Action, AlarmEvent, Limits, Priority, Transition, alarm_id_of
 from ecg.conditions import Condition, Conditions
 from ecg.criteria import (
+    BEGUN_S,
     CLOCK_JUMP_HOLD_S,
     CRITERIA,
+    NO_DATA_FIRST_S,
     NO_DATA_S,
     SERIOUSNESS,
     Criterion,
@@ -122,7 +124,7 @@ class PatientAlarms:
     Examples
     --------
     >>> alarms = PatientAlarms("p1")
-    >>> alarms.tick(0), [event.text for event in alarms.tick(6_000_000_000)]
+    >>> alarms.tick(0), [event.text for event in alarms.tick(15_000_000_000)]
     ([], ['NO DATA'])
     """
 
@@ -612,7 +614,8 @@ class PatientAlarms:
             state.heard = False
             state.heard_ns = now_ns
             return events
-        silent = now_ns - state.heard_ns >= NO_DATA_S * 1e9
+        begun = state.conditions is not None and state.through >= BEGUN_S * state.conditions.fs
+        silent = now_ns - state.heard_ns >= (NO_DATA_S if begun else NO_DATA_FIRST_S) * 1e9
         if not silent or state.standby or state.discharged or self._has_no_data():
             return events
         condition = Condition(

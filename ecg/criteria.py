@@ -50,6 +50,11 @@ UNJUDGED_S = 30.0
 """A signal that is there but cannot be judged for so long is as serious as none."""
 NO_DATA_S = 5.0
 """A patient who sends nothing for this long, by the clock, has no data."""
+NO_DATA_FIRST_S = 15.0
+"""... or for this long when the patient's stream has hardly begun: sources and roles take a while
+to start, and a new patient's first alarm must not be that."""
+BEGUN_S = 10.0
+"""So much of a stream must have come before it counts as begun."""
 CLOCK_JUMP_HOLD_S = 60.0
 
 Chain = Literal["lethal", "ventricular", "count", "rate", "technical", "notice"]

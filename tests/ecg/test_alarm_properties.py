@@ -98,7 +98,7 @@ def live(alarms: PatientAlarms, step: Step) -> list[AlarmEvent]:
     return alarms.apply(step) if isinstance(step, Action) else alarms.tick(step)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(findings=stories(), cuts=_cuts)
 def test_the_same_findings_give_the_same_events_however_they_are_grouped(
     findings: Findings, cuts: list[int]
@@ -110,7 +110,7 @@ def test_the_same_findings_give_the_same_events_however_they_are_grouped(
     assert parts.minutes() == whole.minutes()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(steps=lives(), at=st.sets(st.integers(0, 60)))
 def test_export_and_restore_anywhere_change_nothing(steps: list[Step], at: set[int]) -> None:
     steady, moved = PatientAlarms("p1"), PatientAlarms("p1")
@@ -123,7 +123,7 @@ def test_export_and_restore_anywhere_change_nothing(steps: list[Step], at: set[i
     assert len(steady.export()) < 16_000
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(steps=lives())
 def test_repeated_findings_and_actions_say_nothing_twice(steps: list[Step]) -> None:
     alarms = PatientAlarms("p1")
@@ -133,7 +133,7 @@ def test_repeated_findings_and_actions_say_nothing_twice(steps: list[Step]) -> N
             assert live(alarms, step) == []
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(steps=lives())
 def test_every_alarm_has_one_unbroken_life(steps: list[Step]) -> None:
     alarms = PatientAlarms("p1")
@@ -171,7 +171,7 @@ def _updates_are_bounded(life: list[AlarmEvent]) -> None:
         assert grown or after.sample - before.sample >= 5 * FS
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(findings=stories())
 def test_only_one_physiological_alarm_of_a_chain_holds_at_a_time(findings: Findings) -> None:
     alarms = PatientAlarms("p1")
