@@ -2,11 +2,13 @@
 
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
 from ecg.alarm import AlarmEvent, Limits
 from ecg.alarm_cycle import PatientAlarms
+from ecg.criteria import CRITERIA
 from ecg.finding import BeatClass, Gap, Unfit
 from tests.story import FS, Story, regular
 
@@ -323,3 +325,18 @@ def test_a_limit_that_would_switch_an_alarm_off_is_refused(name: str, value: flo
 def test_crossed_limits_are_refused() -> None:
     with pytest.raises(ValueError, match="hr_low must be below hr_high"):
         Limits(hr_low=110.0, hr_high=100.0)
+
+
+def test_the_page_names_every_condition_with_its_priority() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "concepts" / "alarms.md").read_text("utf-8")
+    rows = [line.split("|")[1:-1] for line in page.splitlines() if line.startswith("| `")]
+    told = {
+        code.strip(" `"): (priority.split(",")[0].strip(), chain.strip(), "latches" in priority)
+        for codes, _, priority, chain in rows
+        for code in codes.split(",")
+    }
+    assert told == {
+        key: (criterion.priority, criterion.chain, criterion.latches)
+        for key, criterion in CRITERIA.items()
+        if not key.endswith(".some")
+    }
