@@ -127,6 +127,7 @@ class Draft:
                 warm_up=bool(row["valid_s"] < WARM_UP_S),
                 model=self._model,
                 leads=qualities,
+                lead_choice=self.place.choice.why,
             )
         )
 

@@ -106,6 +106,8 @@ class Status:
         Version of the model, None when no model is loaded.
     leads : tuple of LeadQuality
         Every judged lead, the primary one first.
+    lead_choice : str
+        How they were chosen, for people.
     """
 
     sample: int
@@ -117,6 +119,7 @@ class Status:
     warm_up: bool
     model: str | None
     leads: tuple[LeadQuality, ...]
+    lead_choice: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

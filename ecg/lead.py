@@ -81,6 +81,18 @@ def normalised(name: str) -> str:
     return _NOISE_WORD.sub("", upper).strip() or upper
 
 
+def by_name(names: Sequence[str]) -> list[int]:
+    """Return the columns whose names are in ``PREFERENCE``, best first.
+
+    Examples
+    --------
+    >>> by_name(["V5", "ECG1", "MLII"])
+    [2, 0]
+    """
+    known = [column for column, name in enumerate(names) if normalised(name) in _RANK]
+    return sorted(known, key=lambda column: _RANK[normalised(names[column])])
+
+
 def choose_leads(
     names: Sequence[str],
     *,
@@ -132,11 +144,11 @@ def choose_leads(
 
     columns = tuple(sorted(range(len(names)), key=rank)[:MAX_LEADS])
     leads = tuple(names[c] for c in columns)
-    by_name = [name for name in leads if normalised(name) in _RANK]
+    named = [name for name in leads if normalised(name) in _RANK]
     others = [name for name in leads if normalised(name) not in _RANK]
     parts = []
-    if by_name:
-        parts.append(f"by name: {', '.join(by_name)}")
+    if named:
+        parts.append(f"by name: {', '.join(named)}")
     if others:
         how = "in the order of the source" if quality is None else "by quality over the first 10 s"
         parts.append(f"{how}: {', '.join(others)}")

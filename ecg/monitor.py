@@ -12,20 +12,16 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ecg import kernel
+from ecg import tick
 from ecg.chunk import MISSING, Chunk
 from ecg.draft import Draft
 from ecg.errors import EcgError
-from ecg.features import CHANNELS, N_CONTEXT
-from ecg.filters import Resampler
 from ecg.finding import Findings
 from ecg.judge import Judge
 from ecg.quality import FIT
 from ecg.roster import Place, Roster
-from ecg.state import N_LEADS, WINDOW
+from ecg.state import N_LEADS
 
-DECIDE_S = 2.0
-"""A beat is decided at most this long after its R peak, in s."""
 FORGET_GAP_S = 60.0
 """After a gap longer than this the patient's signal state starts anew."""
 WARM_UP_GAP_S = 10.0
@@ -157,6 +153,8 @@ class Monitor:
                 self._drain(draft, chunk.first_sample)
                 self._roster.splice(place, chunk.first_sample)
             samples = chunk.samples[max(expected - chunk.first_sample, 0) :]
+            if place.trial is not None:
+                samples = self._try_leads(draft, chunk, samples)
             alike.setdefault((chunk.fs, samples.shape[1]), []).append((draft, samples))
         for blocks in alike.values():
             self._run(blocks)
@@ -173,54 +171,49 @@ class Monitor:
             return
         missing = np.full((min(n, _FILL), chunk.samples.shape[1]), MISSING, np.int16)
         for start in range(0, n, _FILL):
-            self._run([(draft, missing[: min(_FILL, n - start)])])
+            filling = missing[: min(_FILL, n - start)]
+            if draft.place.trial is not None:
+                filling = self._try_leads(draft, chunk, filling)
+            self._run([(draft, filling)])
         if n > WARM_UP_GAP_S * chunk.fs:
             self._roster.states[place.slot]["valid"] = 0
 
     def _run(self, blocks: list[tuple[Draft, NDArray[np.int16]]]) -> None:
         """Let the kernel and the model take samples of patients that share rate and columns."""
-        design: Resampler = blocks[0][0].place.resampler
-        slots = np.array([draft.place.slot for draft, _ in blocks], np.int64)
-        ends = np.cumsum([len(samples) for _, samples in blocks])
-        # every beat needs 0.2 s and every status 1 s; some may have waited
-        room = int(ends[-1] / design.fs * 5) + 16 * len(blocks)
-        beats = np.zeros(room, kernel.BEAT)
-        windows = np.empty((room, CHANNELS, WINDOW), np.float32)
-        contexts = np.empty((room, N_CONTEXT), np.float32)
-        seconds = np.zeros(room, kernel.SECOND)
-        n_beats, n_seconds = kernel.advance(
+        found = tick.advance(
             self._roster.states,
-            slots,
-            ends,
-            np.concatenate([samples for _, samples in blocks]),
-            design.fs,
-            design.step,
-            design.unit,
-            design.half,
-            decide_within(design),
-            design.taps,
-            beats,
-            windows,
-            contexts,
-            seconds,
+            [draft.place.slot for draft, _ in blocks],
+            [samples for _, samples in blocks],
+            blocks[0][0].place.resampler,
         )
         by_slot = {draft.place.slot: draft for draft, _ in blocks}
-        self._say_seconds(by_slot, seconds[:n_seconds])
-        self._say_beats(by_slot, beats[:n_beats], windows[:n_beats], contexts[:n_beats])
+        self._say_seconds(by_slot, found.seconds)
+        self._say_beats(by_slot, found.beats, found.windows, found.contexts)
+
+    def _try_leads(
+        self, draft: Draft, chunk: Chunk, samples: NDArray[np.int16]
+    ) -> NDArray[np.int16]:
+        """Judge samples up to the end of a lead trial, which hears them; return those beyond."""
+        place = draft.place
+        while place.trial is not None:
+            end = place.trial.end
+            head, samples = np.split(samples, [end - self._roster.next_sample(place)])
+            if len(head):
+                place.trial.hear(head)
+                self._run([(draft, head)])
+            if not len(samples):
+                break  # concluded by the first sample beyond it
+            choice = place.trial.choice()
+            if choice is not None and choice.columns != place.choice.columns:
+                self._drain(draft, end)
+            self._roster.settle(place, chunk, choice)
+        return samples
 
     def _drain(self, draft: Draft, decided: int) -> None:
         """Judge the beats that still wait when their signal ends, with what there is of it."""
         place = draft.place
-        room = self._roster.states[place.slot]["pending_n"]
-        beats = np.zeros(room, kernel.BEAT)
-        windows = np.empty((room, CHANNELS, WINDOW), np.float32)
-        contexts = np.empty((room, N_CONTEXT), np.float32)
-        design = place.resampler
-        kernel.drain(
-            self._roster.states, place.slot, decided, design.step, design.unit,
-            beats, windows, contexts,
-        )  # fmt: skip
-        self._say_beats({place.slot: draft}, beats, windows, contexts)
+        left = tick.drain(self._roster.states, place.slot, decided, place.resampler)
+        self._say_beats({place.slot: draft}, left.beats, left.windows, left.contexts)
 
     def _say_seconds(self, by_slot: dict[int, Draft], seconds: NDArray[np.void]) -> None:
         """Let the model judge the rhythm of seconds that are fit, and note all."""
@@ -258,11 +251,3 @@ class Monitor:
             if self._on_beat is not None:
                 self._on_beat(draft.place, row, windows[k], contexts[k])
             draft.add_beat(row, None if probabilities is None else probabilities[k])
-
-
-def decide_within(design: Resampler) -> int:
-    """Return after how many engine samples a beat is judged without a next one.
-
-    What the resampler waits for counts in the 2.0 s.
-    """
-    return int((DECIDE_S * design.fs - design.half - 1) * design.unit // design.step)

@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from ecg import segment
 from ecg.chunk import Chunk
 from ecg.errors import ChunkError, EcgError, StateError
 from ecg.filters import Resampler, resampler
-from ecg.kernel import blank
 from ecg.lead import LeadChoice, choose_leads
-from ecg.state import PATIENT, SIGNAL_FIELDS
+from ecg.state import PATIENT
+from ecg.trial import Trial, needs_trial
 
 LAYOUT = zlib.crc32(repr(PATIENT.descr).encode())
 """Changes with the fields of a patient's state: exported state of another layout is refused."""
@@ -33,6 +34,8 @@ class Place:
     names: tuple[str, ...]
     choice: LeadChoice
     slot: int
+    trial: Trial | None = None
+    """Where the names do not say which leads to judge, for the first 10 s."""
     resampler: Resampler = field(init=False)
 
     def __post_init__(self) -> None:
@@ -99,33 +102,35 @@ class Roster:
             choice=self._choose(chunk.leads),
             slot=old.slot if old else self._new_slot(),
         )
+        if needs_trial(chunk.leads) and not self._asked(chunk.leads):
+            place.trial = Trial.begin(chunk, chunk.first_sample)
         self._places[chunk.patient] = place
         self.restart(place, chunk, chunk.first_sample)
         return place
 
     def restart(self, place: Place, chunk: Chunk, at: int) -> None:
         """Set a place back to knowing nothing, its segment of signal beginning at sample ``at``."""
-        state = blank()
-        columns = place.choice.columns
-        state["n_leads"] = len(columns)
-        for lead, column in enumerate(columns):
-            state["column"][0, lead] = column
-            state["gain"][0, lead] = chunk.gain[column]
-            state["baseline"][0, lead] = chunk.baseline[column]
-        self.states[place.slot] = state[0]
+        self.states[place.slot] = segment.begin(chunk, place.choice.columns, at)
         self.memory[place.slot] = 0
-        self._begin_segment(place, at)
+        if place.trial is not None:
+            place.trial = Trial.begin(chunk, at)
 
     def splice(self, place: Place, at: int) -> None:
         """Begin a new segment of signal at ``at``; levels, templates and memory stay."""
-        start = blank()
-        row = self.states[place.slot]
-        for name in SIGNAL_FIELDS:
-            row[name] = start[name][0]
-        row["learned"] = 0
-        row["last_r"] = -1
-        row["judged_rr"] = -1.0
-        self._begin_segment(place, at)
+        segment.splice(self.states[place.slot], place.fs, at)
+        if place.trial is not None:
+            place.trial.splice(at)
+
+    def settle(self, place: Place, chunk: Chunk, choice: LeadChoice | None) -> None:
+        """End a lead trial where it stands: other leads start anew; without a choice it does."""
+        at = self.next_sample(place)
+        if choice is None:
+            place.trial = Trial.begin(chunk, at)
+            return
+        place.trial = None
+        columns, place.choice = place.choice.columns, choice
+        if columns != choice.columns:
+            self.restart(place, chunk, at)
 
     def next_sample(self, place: Place) -> int:
         """Return the sample number that the place waits for."""
@@ -139,7 +144,7 @@ class Roster:
             self._free.append(place.slot)
 
     def export(self, patient: str) -> bytes:
-        """Return a patient's whole state.
+        """Return a patient's whole state, with the lead trial as long as there is one.
 
         Raises
         ------
@@ -149,6 +154,7 @@ class Roster:
         place = self._places.get(patient)
         if place is None:
             raise StateError(f"no patient {patient!r} to export; admitted are {len(self)} others")
+        trial, rows = (None, b"") if place.trial is None else place.trial.export()
         about = json.dumps(
             {
                 "patient": patient,
@@ -159,6 +165,8 @@ class Roster:
                 "columns": place.choice.columns,
                 "why": place.choice.why,
                 "model": self._version,
+                "memory": self.memory[place.slot].nbytes,
+                "trial": trial,
             }
         ).encode()
         return b"".join(
@@ -167,6 +175,7 @@ class Roster:
                 about,
                 self.states[place.slot].tobytes(),
                 self.memory[place.slot].tobytes(),
+                rows,
             )
         )
 
@@ -197,6 +206,9 @@ class Roster:
             )
             names = tuple(about["names"])
             fs, stream, owner = float(about["fs"]), str(about["stream"]), str(about["patient"])
+            at = _HEADER.size + length + PATIENT.itemsize
+            memory, rows = state[at : at + about["memory"]], state[at + about["memory"] :]
+            trial = about["trial"] and Trial.restore(names, fs, about["trial"], rows)
         except (ValueError, KeyError, TypeError) as error:
             raise StateError(f"damaged state of {len(state)} bytes: {error}") from error
         if owner != patient:
@@ -209,24 +221,22 @@ class Roster:
             names=names,
             choice=choice,
             slot=old.slot if old else self._new_slot(),
+            trial=trial,
         )
         self._places[patient] = place
         self.states[place.slot] = row[0]
-        memory = state[_HEADER.size + length + PATIENT.itemsize :]
         self.memory[place.slot] = 0
         if about["model"] == self._version and len(memory) == self.memory[place.slot].nbytes:
             shape = self.memory.shape[1:]
             self.memory[place.slot] = np.frombuffer(memory, np.float32).reshape(shape)
 
-    def _begin_segment(self, place: Place, at: int) -> None:
-        row = self.states[place.slot]
-        row["origin"] = at
-        row["second"] = int(at / place.fs) + 1
-
     def _choose(self, names: Sequence[str]) -> LeadChoice:
-        if self._leads is not None and set(self._leads) <= set(names):
+        if self._asked(names):
             return choose_leads(names, wanted=self._leads)
         return choose_leads(names)
+
+    def _asked(self, names: Sequence[str]) -> bool:
+        return self._leads is not None and set(self._leads) <= set(names)
 
     def _new_slot(self) -> int:
         if not self._free:

@@ -1,0 +1,105 @@
+"""One call of the kernel: room for what may come, and only what came handed back."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecg import kernel
+from ecg.features import CHANNELS, N_CONTEXT
+from ecg.filters import Resampler
+from ecg.state import WINDOW
+
+DECIDE_S = 2.0
+"""A beat is decided at most this long after its R peak, in s."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Tick:
+    """What one call of the kernel found.
+
+    Parameters
+    ----------
+    beats : ndarray of kernel.BEAT, shape (n_beats,)
+        Beats that can be judged.
+    windows : ndarray, shape (n_beats, CHANNELS, WINDOW)
+        Their windows.
+    contexts : ndarray, shape (n_beats, N_CONTEXT)
+        Their contexts.
+    seconds : ndarray of kernel.SECOND, shape (n_seconds,)
+        Whole seconds that ended.
+    """
+
+    beats: NDArray[np.void]
+    windows: NDArray[np.float32]
+    contexts: NDArray[np.float32]
+    seconds: NDArray[np.void]
+
+
+def advance(
+    states: NDArray[np.void],
+    slots: Sequence[int],
+    blocks: Sequence[NDArray[np.int16]],
+    design: Resampler,
+) -> Tick:
+    """Advance rows of state by their new samples.
+
+    Parameters
+    ----------
+    states : ndarray of PATIENT, shape (n_slots,)
+        All states; those of ``slots`` are changed.
+    slots : sequence of int
+        Rows that have new samples, each at most once.
+    blocks : sequence of ndarray of int16, shape (n_samples, n_columns)
+        Their samples, all with the same columns.
+    design : Resampler
+        Of the rate that all of them share.
+    """
+    ends = np.cumsum([len(block) for block in blocks])
+    # every beat needs 0.2 s and every status 1 s; some may have waited
+    room = int(ends[-1] / design.fs * 5) + 16 * len(blocks)
+    beats = np.zeros(room, kernel.BEAT)
+    windows = np.empty((room, CHANNELS, WINDOW), np.float32)
+    contexts = np.empty((room, N_CONTEXT), np.float32)
+    seconds = np.zeros(room, kernel.SECOND)
+    n_beats, n_seconds = kernel.advance(
+        states,
+        np.array(slots, np.int64),
+        ends,
+        np.concatenate(blocks),
+        design.fs,
+        design.step,
+        design.unit,
+        design.half,
+        decide_within(design),
+        design.taps,
+        beats,
+        windows,
+        contexts,
+        seconds,
+    )
+    return Tick(
+        beats=beats[:n_beats],
+        windows=windows[:n_beats],
+        contexts=contexts[:n_beats],
+        seconds=seconds[:n_seconds],
+    )
+
+
+def drain(states: NDArray[np.void], slot: int, decided: int, design: Resampler) -> Tick:
+    """Let go of the beats of a row that still wait, because their signal ends at ``decided``."""
+    room = states[slot]["pending_n"]
+    beats = np.zeros(room, kernel.BEAT)
+    windows = np.empty((room, CHANNELS, WINDOW), np.float32)
+    contexts = np.empty((room, N_CONTEXT), np.float32)
+    kernel.drain(states, slot, decided, design.step, design.unit, beats, windows, contexts)
+    return Tick(beats=beats, windows=windows, contexts=contexts, seconds=np.zeros(0, kernel.SECOND))
+
+
+def decide_within(design: Resampler) -> int:
+    """Return after how many engine samples a beat is judged without a next one.
+
+    What the resampler waits for counts in the 2.0 s.
+    """
+    return int((DECIDE_S * design.fs - design.half - 1) * design.unit // design.step)
