@@ -134,7 +134,7 @@ def state_of(alarms: PatientAlarms, epoch: int = 1) -> Incoming:
 def test_alarm_older_than_the_history_stands_by_the_roles_state(view: View) -> None:
     alarms = PatientAlarms("p1")
     alarms.tick(0)
-    (raised,) = alarms.tick(6_000_000_000)
+    (raised,) = alarms.tick(60_000_000_000)
     view.take([state_of(alarms)])
     (standing,) = recent_of(view).current_alarms()
     assert replace(standing, event="raised", detected_ns=raised.detected_ns) == raised
