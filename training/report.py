@@ -196,7 +196,11 @@ def _strip(heard: Heard, wrong: NDArray[np.int64], directory: str | Path) -> go.
         trace = record.millivolts()[first:end, 0]
         top = float(np.nanmax(trace)) if np.isfinite(trace).any() else 0.0
         figure.add_trace(
-            go.Scatter(x=np.arange(first, end) / heard.fs, y=trace, line={"width": 1, "color": "#1f4e79"}), row, 1
+            go.Scatter(
+                x=np.arange(first, end) / heard.fs, y=trace, line={"width": 1, "color": "#1f4e79"}
+            ),
+            row,
+            1,
         )
         for samples, labels, place, colour in (
             (reference, classes, 1.15, "black"),
