@@ -78,7 +78,8 @@ class Door:
         level = self.log_level or settings.log_level
         logging.basicConfig(level=level, handlers=[handler], force=True)
         for loud in ("kafka", "httpx", "httpcore", "numba"):
-            logging.getLogger(loud).setLevel(logging.ERROR)
+            # what they call errors are their retries; what fails for good, we log ourselves
+            logging.getLogger(loud).setLevel(logging.CRITICAL)
         return settings
 
     def until_signalled(self) -> threading.Event:

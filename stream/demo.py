@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ecg.alarm import AlarmEvent
 from stream.broker import EmbeddedBroker, free_port, port_is_free
 from stream.endpoint import new_secret
 from stream.errors import ProcessError
@@ -35,7 +34,6 @@ DELIVERY_GRACE_S = 8.0
 """How long webhooks may take after a timed run, before they count as failed."""
 STATUS_EVERY_S = 10.0
 _WATCHING = ("score", "alarm", "notify")
-_MARKS = {"high": "***", "medium": "** ", "low": "*  "}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +156,7 @@ class _Demo:
             if not self._watched_by_all.is_set() and self._all_watch():
                 self._say(f"All roles are up after {time.monotonic() - began:.0f} s; ECG comes in.")
                 self._watched_by_all.set()
-            if self._watched_by_all.is_set() and time.monotonic() - said >= STATUS_EVERY_S:
+            if self._tally.patients and time.monotonic() - said >= STATUS_EVERY_S:
                 said = time.monotonic()
                 self._say(self._status())
         self._figures = self._tally.summary()
@@ -266,7 +264,8 @@ webhook_allow_private = true
                 alarm = self._heard.alarm(message)
                 if alarm is not None:
                     self._tally.add_alarm(alarm.data)
-                    self._say(_said(alarm.data))
+                    event = alarm.data
+                    self._say(f"  alarm {event.event}: {event.patient} {event.text}")
 
     def _received(self, received: Received) -> None:
         """Note one webhook; called by the receiver's thread."""
@@ -282,11 +281,6 @@ webhook_allow_private = true
         )
         beats = " ".join(f"{name} {count}" for name, count in sorted(tally.beats.items()))
         return (
-            f"  now: {rates or 'no findings yet'} | beats: {beats or 'none'} | "
+            f"  now: {rates} | beats: {beats or 'none'} | "
             f"{len(tally.alarms)} alarm events, {len(self._verified)} webhooks verified"
         )
-
-
-def _said(event: AlarmEvent) -> str:
-    mark = "!  " if event.kind == "technical" else _MARKS[event.priority]
-    return f"  {mark} {event.patient}: {event.text} ({event.event})"
