@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -32,15 +33,16 @@ MARK = "DEMO_UNDER_TEST"
 """Every process inherits this variable, so that none can hide."""
 
 
-def marked(folder: Path) -> list[str]:
-    """Return the command lines of all running processes that the demo of ``folder`` started."""
-    found = []
+def marked(folder: Path) -> dict[int, str]:
+    """Return id and command line of all running processes that the demo of ``folder`` started."""
+    found = {}
     wanted = f"{MARK}={folder}".encode()
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
                 if wanted in (entry / "environ").read_bytes().split(b"\0"):
-                    found.append((entry / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+                    words = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                    found[int(entry.name)] = words
             except OSError:
                 continue  # it ended while we looked
     return found
@@ -51,7 +53,7 @@ def leaves_nothing(tmp_path: Path) -> Iterator[None]:
     if not Path("/proc/self/environ").exists():
         pytest.skip("processes are looked up in /proc")
     yield
-    assert marked(tmp_path) == []
+    assert marked(tmp_path) == {}
 
 
 def of(figures: dict[str, Any], patient: str, code: str) -> list[dict[str, Any]]:
@@ -101,23 +103,40 @@ def test_long_demo_raises_every_alarm_of_the_simulated_patient(tmp_path: Path) -
     assert figures["latency_ms"]["p95"] < 1500
 
 
+def read_until(process: subprocess.Popen[str], words: str) -> str:
+    """Return what the demo said up to a line with these words; fail when it ends before."""
+    assert process.stderr is not None
+    said = []
+    for line in process.stderr:
+        said.append(line)
+        if words in line:
+            return "".join(said)
+    raise AssertionError(f"{words!r} was never said:\n{''.join(said)}")
+
+
 @pytest.mark.timeout(170)
 @pytest.mark.usefixtures("leaves_nothing")
-def test_ctrl_c_ends_everything_within_five_seconds(tmp_path: Path) -> None:
-    process = start(tmp_path)
-    try:
-        assert process.stderr is not None
-        for line in process.stderr:
-            if "ECG comes in" in line:
-                break
-        running = marked(tmp_path)
-        for role in ("score", "alarm", "notify", "dashboard", "tansu"):
-            assert any(role in command for command in running), role
-        began = time.monotonic()
-        process.send_signal(signal.SIGINT)
-        process.wait(timeout=20)
-        assert time.monotonic() - began < 5.0
-        assert process.returncode == 0
-    finally:
-        process.kill()
-        process.communicate()
+def test_demo_starts_a_killed_role_again_and_ctrl_c_ends_all_within_five_seconds(
+    tmp_path: Path,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        process = start(tmp_path, "--port", str(port))
+        try:
+            said = read_until(process, "ECG comes in")
+            assert f"Port {port} is taken" in said
+            assert f"http://127.0.0.1:{port}\n" not in said
+            running = marked(tmp_path)
+            for role in ("score", "alarm", "notify", "dashboard", "tansu"):
+                assert any(role in command for command in running.values()), role
+            notify = next(pid for pid, words in running.items() if words.endswith(" notify "))
+            os.kill(notify, signal.SIGKILL)
+            read_until(process, "notify ended with SIGKILL, starting it again")
+            began = time.monotonic()
+            process.send_signal(signal.SIGINT)
+            process.wait(timeout=20)
+            assert time.monotonic() - began < 5.0
+            assert process.returncode == 0
+        finally:
+            process.kill()
+            process.communicate()
