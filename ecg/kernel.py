@@ -20,7 +20,10 @@ from ecg.state import BAND_RING, N_LEADS, PATIENT, RING
 QRS_BAND_START = steady_state(QRS_BAND)
 WANDER_FREE_START = steady_state(WANDER_FREE)
 _MISSING = int(MISSING)
-_BRIDGE_DECAY_S = 2.0
+_BRIDGE_DECAY_S = 20.0
+_STEEPEST_MV_PER_S = 400.0
+"""No heart moves a lead faster: monitors are tested with 320 mV/s (IEC 60601-2-27), and the
+steepest sample of MIT-BIH has 230. What does is a plug, a rail or a pacing spike."""
 
 BEAT = np.dtype(
     [
@@ -157,9 +160,10 @@ def _take(s: np.void, row: NDArray[np.int16], fs: float) -> None:
             value = s["last"][lead]
         else:
             measured = (raw - s["baseline"][lead]) / s["gain"][lead]
+            jumped = abs(measured - s["q_last"][lead]) * fs > _STEEPEST_MV_PER_S
             quality.observe(s, lead, measured, fs)
             any_valid = True
-            if s["missing_run"][lead] > 0:
+            if jumped or s["missing_run"][lead] > 0:
                 # go on where the trace stood; the step fades slower than a QRS
                 s["shift"][lead] = s["last"][lead] - measured if s["seen"][lead] else 0.0
                 s["missing_run"][lead] = 0
