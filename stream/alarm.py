@@ -460,8 +460,8 @@ class AlarmRole:
     def _commit(self) -> None:
         for part in self._partitions.values():
             offsets, notes = part.ledger.to_commit()
-            self._consumer.commit(offsets, notes)
-            part.ledger.committed(offsets)
+            if self._consumer.commit(offsets, notes):
+                part.ledger.committed(offsets)
 
 
 def _heard(tail: Sequence[Incoming]) -> Heard:

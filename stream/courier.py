@@ -57,8 +57,8 @@ class Inbox(Protocol):
 
     def commit(
         self, offsets: Mapping[Place, int], notes: Mapping[Place, str] | None = None
-    ) -> None:
-        """Commit offsets."""
+    ) -> bool:
+        """Commit offsets; False if the group is just changing."""
 
 
 class Burial(Protocol):
@@ -305,12 +305,11 @@ class Courier:
         self, offsets: Mapping[Place, int], notes: Mapping[Place, str] | None = None
     ) -> bool:
         try:
-            self._inbox.commit(offsets, notes)
+            return self._inbox.commit(offsets, notes)
         except FencedError as error:
             # the next poll says what is no longer ours; whoever has it delivers again, same id
             logger.info("endpoint %s: %s", self._endpoint.name, error)
             return False
-        return True
 
     def _floor(self, place: Place, commit: Commit) -> str:
         """Return the epoch that the first message after a commit must have."""

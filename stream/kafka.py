@@ -595,40 +595,76 @@ class _Client:
         self.close()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assignment:
+    """What a member was given in one generation of the group; nothing when it was expelled."""
+
+    generation: int | None
+    partitions: frozenset[int]
+
+
+def kept_through(
+    noted: Sequence[Assignment], partitions: frozenset[int], *, after: int
+) -> frozenset[int]:
+    """Return which partitions stayed with a member through changes of its group.
+
+    A partition stayed if the member had it in every generation from ``after`` on;
+    of a generation that it was not part of nobody can say who had the partition.
+
+    Examples
+    --------
+    >>> noted = [Assignment(generation=5, partitions=frozenset({1, 2}))]
+    >>> kept_through(noted, frozenset({2, 3}), after=4)
+    frozenset({2})
+    >>> kept_through(noted, frozenset({2, 3}), after=3)
+    frozenset()
+    """
+    kept = partitions
+    for one in noted:
+        continued = one.generation is not None and one.generation == after + 1
+        kept = kept & one.partitions if continued else frozenset()
+        after = -1 if one.generation is None else one.generation
+    return kept
+
+
 @dataclass(slots=True)
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # the client is untyped
     """Notes on the client's own thread what the main loop deals with after the poll.
 
     Look-ups raise on that thread; pausing works, and keeps a partition silent
-    until the main loop has found where to start.
+    until the main loop has found where to start. The generation is noted with
+    the assignment: after the poll the client may be in the middle of the next.
     """
 
     consumer: Any
-    lost: bool = False
-    assigned: set[Any] | None = None
+    noted: list[Assignment] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def on_partitions_revoked(self, revoked: Any) -> None:
         """Nothing to do: what is no longer ours is known when the new assignment is."""
 
     def on_partitions_lost(self, lost: Any) -> None:
-        """Remember that somebody else may have had the partitions meanwhile."""
+        """Note that somebody else may have the partitions by now."""
         with self.lock:
-            self.lost = True
-            self.assigned = set()
+            self.noted.append(Assignment(generation=None, partitions=frozenset()))
 
     def on_partitions_assigned(self, assigned: Any) -> None:
-        """Silence the new partitions and remember them."""
+        """Silence the new partitions and note them."""
         self.consumer.pause(*assigned)
+        generation = self.consumer.group_metadata().generation_id
+        one = Assignment(
+            generation=generation if generation >= 0 else None,
+            # without a generation it has been expelled again already
+            partitions=frozenset(tp.partition for tp in assigned if generation >= 0),
+        )
         with self.lock:
-            self.assigned = set(assigned)
+            self.noted.append(one)
 
-    def take(self) -> tuple[set[Any] | None, bool]:
-        """Return the newest assignment, None if there was none, and whether any was lost."""
+    def take(self) -> list[Assignment]:
+        """Return what was noted since the last time, in order."""
         with self.lock:
-            noted, self.assigned = self.assigned, None
-            lost, self.lost = self.lost, False
-            return noted, lost
+            noted, self.noted = self.noted, []
+            return noted
 
 
 class Consumer(_Client):
@@ -714,9 +750,10 @@ class Consumer(_Client):
             close this consumer and make a new one.
         """
         with _as_broker_error("polling"):
-            if self._consumer.group_metadata().state != _STABLE:
+            group = self._consumer._coordinator
+            if group.need_rejoin() or self._consumer.group_metadata().state != _STABLE:
                 # not by a longer poll, which would not end when the join does
-                self._consumer._coordinator.poll(timeout_ms=JOIN_MS)
+                group.poll(timeout_ms=JOIN_MS)
             batches = self._consumer.poll(
                 timeout_ms=max(1, round(timeout_s * 1000)), max_records=max_messages
             )
@@ -751,23 +788,21 @@ class Consumer(_Client):
             self._consumer._coordinator.request_rejoin()
 
     def _changes(self) -> tuple[frozenset[int], frozenset[int]]:
-        noted, lost = self._listener.take()
-        if noted is None:
+        noted = self._listener.take()
+        if not noted:
             return frozenset(), frozenset()
         before = self._owned
-        generation = self._consumer.group_metadata().generation_id
-        # With the very next generation nobody else can have had a partition in between.
-        continued = not lost and generation == self._generation + 1
-        self._generation = generation
-        self._owned = frozenset(tp.partition for tp in noted)
-        kept = before & self._owned & self._started if continued else frozenset()
+        kept = kept_through(noted, before & self._started, after=self._generation)
+        last = noted[-1].generation
+        self._generation = -1 if last is None else last
+        self._owned = noted[-1].partitions
         revoked = before - kept
         assigned = self._owned - kept
         self._started = set(kept)
         self._next = {place: offset for place, offset in self._next.items() if place[1] in kept}
         logger.info(
             "generation %d: partitions %s, new %s, gone %s",
-            generation,
+            self._generation,
             sorted(self._owned),
             sorted(assigned),
             sorted(revoked),
@@ -854,7 +889,7 @@ class Consumer(_Client):
 
     def commit(
         self, offsets: Mapping[Place, int], notes: Mapping[Place, str] | None = None
-    ) -> None:
+    ) -> bool:
         """Commit, for each place, the offset of the next message to read: last + 1.
 
         Parameters
@@ -864,6 +899,12 @@ class Consumer(_Client):
         notes : mapping, optional
             Topic and partition to a short text kept with the offset.
 
+        Returns
+        -------
+        bool
+            False if nothing was committed because the group is just changing:
+            poll on, and commit what is still ours then.
+
         Raises
         ------
         FencedError
@@ -872,15 +913,22 @@ class Consumer(_Client):
             If the broker does not take them.
         """
         if not offsets:
-            return
+            return True
         with _as_broker_error("committing offsets"):
-            self._consumer.commit(
-                {
-                    self._tp(*place): OffsetAndMetadata(offset, (notes or {}).get(place, ""), -1)
-                    for place, offset in offsets.items()
-                },
-                timeout_ms=2 * REQUEST_TIMEOUT_MS,
-            )
+            try:
+                self._consumer.commit(
+                    {
+                        self._tp(*place): OffsetAndMetadata(
+                            offset, (notes or {}).get(place, ""), -1
+                        )
+                        for place, offset in offsets.items()
+                    },
+                    timeout_ms=2 * REQUEST_TIMEOUT_MS,
+                )
+            except RebalanceInProgressError as error:
+                logger.info("not committed, the group is changing: %s", error)
+                return False
+        return True
 
     def check_membership(self) -> None:
         """Ask the broker whether this member still belongs to the current generation.
@@ -897,11 +945,14 @@ class Consumer(_Client):
         place = (self._topics[0], min(self._owned))
         # only a member's commit is taken; this one changes nothing
         offset = self.committed([place]).get(place)
-        self.commit({place: self.beginnings([place])[place] if offset is None else offset})
+        if offset is None:
+            offset = self.beginnings([place])[place]
+        if not self.commit({place: offset}):
+            raise FencedError("the group is changing: nobody can say what is ours")
 
-    def commit_done(self) -> None:
+    def commit_done(self) -> bool:
         """Commit everything that ``poll`` has given so far, for roles without state."""
-        self.commit(dict(self._next))
+        return self.commit(dict(self._next))
 
 
 class Reader(_Client):

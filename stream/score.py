@@ -416,8 +416,8 @@ class Score:
     def _commit(self) -> None:
         for part in self._partitions.values():
             offsets, notes = part.ledger.to_commit()
-            self._consumer.commit(offsets, notes)
-            part.ledger.committed(offsets)
+            if self._consumer.commit(offsets, notes):
+                part.ledger.committed(offsets)
 
 
 def run_score(

@@ -163,10 +163,11 @@ def _install(fault: Fault) -> None:
 
     def faulty_commit(
         self: Consumer, offsets: Mapping[Place, int], notes: Mapping[Place, str] | None = None
-    ) -> None:
+    ) -> bool:
         reach("commit", set())
-        commit(self, offsets, notes)
+        done = commit(self, offsets, notes)
         reach("committed", set())
+        return done
 
     Producer.send = faulty_send  # type: ignore[method-assign]  # this is the fault
     Producer.flush = faulty_flush  # type: ignore[method-assign]
@@ -175,10 +176,10 @@ def _install(fault: Fault) -> None:
 
 def _score(cluster: Cluster) -> Callable[[threading.Event], None]:
     from ecg.monitor import Monitor
+    from ecg.warm import warm_up
     from stream.score import run_score
-    from tests.waveforms import chunks, noise, waveform
 
-    Monitor().advance(chunks([waveform("warm-up", noise(2))]))  # compiled before the forks
+    warm_up()  # compiled before the forks
     return lambda stop: run_score(cluster, Monitor, stop=stop, state_every_s=0.2)
 
 

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 import time
 import uuid
 
@@ -25,19 +26,35 @@ PARTITIONS = 4
 
 
 def members_poll(
-    *members: Consumer, until: "list[set[int]] | None" = None, give_up_s: float = 20.0
-) -> list[list[Incoming]]:
-    """Poll in turn until the members own these partitions; return what each was given."""
-    got: list[list[Incoming]] = [[] for _ in members]
+    *members: Consumer, until: list[set[int]], give_up_s: float = 30.0
+) -> list[list[Polled]]:
+    """Poll, each member in a thread of its own, until they own these partitions."""
+    got: list[list[Polled]] = [[] for _ in members]
+    done = threading.Event()
+    failed: list[BaseException] = []
+
+    def poll(number: int, member: Consumer) -> None:
+        try:
+            while not done.is_set():
+                got[number].append(member.poll(0.02))
+        except BaseException as error:
+            failed.append(error)
+            raise
+
+    threads = [threading.Thread(target=poll, args=one) for one in enumerate(members)]
+    for thread in threads:
+        thread.start()
     deadline = time.monotonic() + give_up_s
-    while True:
-        for number, member in enumerate(members):
-            got[number].extend(member.poll(0.02).messages)
-        if until is not None and sorted(map(sorted, until)) == sorted(
-            sorted(member.owned) for member in members
-        ):
-            return got
-        assert time.monotonic() < deadline, [member.owned for member in members]
+    wanted = sorted(map(sorted, until))
+    while sorted(sorted(member.owned) for member in members) != wanted:
+        if failed or time.monotonic() > deadline:
+            break
+        time.sleep(0.01)
+    done.set()
+    for thread in threads:
+        thread.join()
+    assert sorted(sorted(member.owned) for member in members) == wanted
+    return got
 
 
 def poll_for(member: Consumer, n: int, *, give_up_s: float = 20.0) -> list[Incoming]:
@@ -220,13 +237,8 @@ def test_kept_partition_goes_on_without_being_mentioned(cluster: Cluster, group:
         members_poll(first, until=[{0, 1, 2, 3}])
         fill(cluster)
         poll_for(first, 100)  # not committed: a partition that stays must not start again
-        changes: list[Polled] = []
         with Consumer(cluster, group, [W]) as second:
-            deadline = time.monotonic() + 20
-            while len(first.owned) != 2 or len(second.owned) != 2:
-                changes.append(first.poll(0.05))
-                second.poll(0.05)
-                assert time.monotonic() < deadline
+            changes, _ = members_poll(first, second, until=[{0, 1}, {2, 3}])
             kept = set(first.owned)
             assert set().union(*(polled.revoked for polled in changes)) == {0, 1, 2, 3} - kept
             assert not any(polled.assigned & kept for polled in changes)

@@ -74,11 +74,12 @@ class FakeInbox:
 
     def commit(
         self, offsets: Mapping[Place, int], notes: Mapping[Place, str] | None = None
-    ) -> None:
+    ) -> bool:
         if self.fenced:
             raise FencedError("the group has moved on")
         self.commits.update(offsets)
         self.kept_notes.update(notes or {})
+        return True
 
 
 @dataclass
