@@ -6,7 +6,8 @@ from typing import Literal
 import pytest
 
 from ecg.alarm import Action, AlarmEvent, Limits
-from ecg.alarm_cycle import ACTIONS_KEPT, PatientAlarms
+from ecg.alarm_actions import ACTIONS_KEPT
+from ecg.alarm_cycle import PatientAlarms
 from ecg.errors import ActionError, FindingsError, StateError
 from ecg.finding import Unfit
 from tests.story import FS, START_NS, Story, cut, regular
