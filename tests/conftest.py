@@ -13,7 +13,7 @@ from stream.topics import TOPICS
 from tests import need
 from tests.kafka_server import KafkaServer
 
-FLOOR = 500
+FLOOR = 850
 """At least so many tests there are; fewer found means that some are no longer looked at."""
 
 # small LSTMs are slower on two threads, and on a busy machine a thousand times
