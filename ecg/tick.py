@@ -67,7 +67,8 @@ def advance(
         states,
         np.array(slots, np.int64),
         ends,
-        np.concatenate(blocks),
+        # row by row whatever the order in memory of the blocks: each is compiled anew, for long
+        np.ascontiguousarray(np.concatenate(blocks)),
         design.fs,
         design.step,
         design.unit,

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 
 from ecg.chunk import Chunk
@@ -106,7 +107,8 @@ def chunk_of(message: Waveform) -> Chunk:
         first_sample=message.first_sample,
         fs=message.fs,
         leads=tuple(signal.name for signal in signals),
-        samples=message.array()[:, columns].astype("int16", copy=False),
+        # a selection of columns lies column by column: for that the signal path is not compiled
+        samples=np.ascontiguousarray(message.array()[:, columns], dtype=np.int16),
         gain=tuple(signal.gain * _ADU_PER_MV[signal.unit.casefold()] for signal in signals),
         baseline=tuple(signal.baseline for signal in signals),
         discontinuity=message.discontinuity,

@@ -1,0 +1,48 @@
+"""From waveform messages to chunks."""
+
+import numpy as np
+import pytest
+
+from ecg import kernel
+from ecg.errors import ChunkError
+from ecg.monitor import Monitor
+from ecg.warm import warm_up
+from stream.messages import Signal, decode_waveform, encode_waveform
+from stream.score import chunk_of
+from tests.waveforms import noise, waveform
+
+
+def lead(name: str, *, unit: str = "mV", kind: str = "ecg") -> Signal:
+    return Signal(name=name, kind=kind, unit=unit, gain=200.0, baseline=3)  # type: ignore[arg-type]
+
+
+def test_only_ecg_leads_are_judged() -> None:
+    samples = np.hstack([noise(1, seed=n) for n in range(3)])
+    signals = [lead("II"), lead("PLETH", unit="NU", kind="ppg"), lead("V1")]
+    chunk = chunk_of(waveform("p1", samples, first_sample=7, signals=signals))
+    assert chunk.leads == ("II", "V1")
+    assert np.array_equal(chunk.samples, samples[:, [0, 2]])
+    assert (chunk.first_sample, chunk.baseline) == (7, (3, 3))
+
+
+@pytest.mark.parametrize(
+    ("unit", "gain"), [("mV", 200.0), ("MV", 200.0), ("uV", 200e3), ("µV", 200e3), ("V", 0.2)]
+)
+def test_gain_is_said_in_adu_per_millivolt(unit: str, gain: float) -> None:
+    assert chunk_of(waveform("p1", noise(1), signals=[lead("II", unit=unit)])).gain == (gain,)
+
+
+def test_units_that_are_no_voltage_are_refused() -> None:
+    with pytest.raises(ChunkError, match="lead II must be mV, uV or V, got 'ohm'"):
+        chunk_of(waveform("p1", noise(1), signals=[lead("II", unit="ohm")]))
+    with pytest.raises(ChunkError, match="kind ecg, got only ppg"):
+        chunk_of(waveform("p1", noise(1), signals=[lead("PLETH", kind="ppg")]))
+
+
+def test_first_patient_waits_for_no_compiler_after_the_warm_up() -> None:
+    warm_up()
+    compiled = list(kernel.advance.signatures)  # type: ignore[attr-defined]  # compiled
+    samples = np.hstack([noise(12, seed=n) for n in range(2)])
+    message = waveform("p1", samples, signals=[lead("II"), lead("V1")])
+    Monitor().advance([chunk_of(decode_waveform(encode_waveform(message)))])
+    assert kernel.advance.signatures == compiled  # type: ignore[attr-defined]
