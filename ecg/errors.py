@@ -11,6 +11,7 @@ EcgError
     ActionError            an action that cannot be applied to this patient
     StateError             exported state that cannot be restored here
     CheckpointError        weights that are absent, damaged or made for another model
+    DeviceError            a device to run models on that is unknown or not there
 """
 
 
@@ -56,3 +57,7 @@ class StateError(EcgError):
 
 class CheckpointError(EcgError):
     """Model weights are absent, damaged, or belong to another architecture."""
+
+
+class DeviceError(EcgError):
+    """Models were asked to run on a device that is unknown or not there."""

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ecg.errors import DeviceError
 from ecg.finding import RHYTHMS
 from ecg.model import OUTPUTS, BeatLSTM, RhythmLSTM
 
@@ -155,13 +156,13 @@ def choose_device(name: str) -> torch.device:
 
     Raises
     ------
-    ValueError
+    DeviceError
         If ``name`` is none of auto, cpu, cuda, or CUDA is asked for and absent.
     """
     if name not in ("auto", "cpu", "cuda"):
-        raise ValueError(f"device must be auto, cpu or cuda, got {name!r}")
+        raise DeviceError(f"device must be auto, cpu or cuda, got {name!r}")
     if name == "cuda" and not torch.cuda.is_available():
-        raise ValueError("device cuda was asked for, but torch sees no CUDA: use auto or cpu")
+        raise DeviceError("device cuda was asked for, but torch sees no CUDA: use auto or cpu")
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.device(name)
