@@ -4,6 +4,7 @@ Read from the top: ``fold`` takes findings one by one, ``settle`` compares the a
 conditions that hold, and ``raise_alarm``, ``over`` and ``end`` are the steps of an alarm's life.
 """
 
+from ecg.advance import advance
 from ecg.alarm import AlarmEvent, alarm_id_of
 from ecg.alarm_event import Moment, event_of
 from ecg.alarm_state import NO_STREAM, Alarm, State
@@ -54,7 +55,7 @@ def fold(state: State, findings: Findings) -> tuple[list[AlarmEvent], list[Minut
             continue
         while spans and spans[0].first_sample <= now:
             _note(spans.pop(0), conditions, timeline)
-        conditions.advance(finding, state.limits)
+        advance(conditions, finding, state.limits)
         events += settle(state, Moment(sample=now, ns=timeline.time_ns(now)), conditions)
         minutes += trends.advance(finding, timeline.time_ns)
     for span in spans:
