@@ -34,6 +34,10 @@ QRS_BAND = signal.butter(2, [6.4, 21.9], "bandpass", fs=ENGINE_FS, output="sos")
 WANDER_FREE = signal.butter(2, 0.5, "highpass", fs=ENGINE_FS, output="sos")
 """Takes baseline wander away; one section."""
 
+SLOW_BAND = signal.butter(2, 2.0, "lowpass", fs=ENGINE_FS, output="sos")
+MIDDLE_BAND = signal.butter(1, [3.0, 8.0], "bandpass", fs=ENGINE_FS, output="sos")
+"""Where an electrode that moves has most, and where fibrillation has; one section each."""
+
 QRS_BAND_DELAY = 9
 """Engine samples by which a QRS leaves ``QRS_BAND`` late, as measured on DS1: median distance of
 its peak from the annotated R."""

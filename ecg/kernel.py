@@ -232,6 +232,7 @@ def _release(
     for lead in range(N_LEADS):
         beat["unfit"][lead] = s["unfit"][lead]
     describe(s, r, rr, next_rr, window, context)
+    quality.observe_beat(s, r)
     for k in range(n - 1):
         s["pending_r"][k] = s["pending_r"][k + 1]
         s["pending_rr"][k] = s["pending_rr"][k + 1]

@@ -8,8 +8,9 @@ unfit. A QRS, VF and the wander of asystole are none of these.
 import numpy as np
 
 from ecg.compiled import compiled
+from ecg.filters import ENGINE_FS, MIDDLE_BAND, SLOW_BAND, biquads
 from ecg.finding import Unfit
-from ecg.state import RING
+from ecg.state import BAND_RING, RING
 
 REASONS: tuple[Unfit | None, ...] = (None, "missing", "lead_off", "flat", "clipped", "noisy")
 """Meaning of the codes in ``unfit``; the first five of a judged lead are worst first."""
@@ -30,6 +31,22 @@ NOISY_MV = 0.06
 """Mean absolute second difference at 250 Hz; see the measurement in docs/concepts/quality.md."""
 NOISY_SHARE = 0.06
 """The same as a share of the QRS's size, so that a tall QRS is not called noise."""
+MOTION_MV = 0.15
+"""Mean size below 2 Hz of a lead whose electrodes move."""
+MOTION_SHARE, WANDER_SHARE = 1.0, 2.2
+"""That, as a multiple of the mean size at 3-8 Hz: less is a heart, fibrillation above all, and
+more is wander, which harms no judgement and is all that asystole shows."""
+MOTION_CREST, MOTION_CREST_HELD = 10.0, 11.5
+"""Highest over usual size in the QRS band: a QRS stands out of what lies between, noise does not.
+The second holds where the lead was noisy before."""
+JITTER = 0.2
+"""Change from one RR interval to the next, as a share of the shorter, that beats made of noise
+have: ventricular tachycardia is as smooth as noise, but regular."""
+_JITTER_RATE = 1 / 4
+_JITTER_S = 2.0
+"""A longer RR interval is a pause or a gap and says nothing about noise."""
+_SLOW, _MIDDLE, _USUAL, _HIGHEST = range(4)
+_MOTION_RATE = 1 / 2
 SWING_MV = 12.0
 """Peak-to-peak in one second that no heart makes on the skin."""
 
@@ -54,13 +71,53 @@ def observe(s: np.void, lead: int, value: float, fs: float) -> None:
 
 @compiled
 def observe_trace(s: np.void, e: int) -> None:
-    """Take the newest engine sample's second difference."""
+    """Take the newest engine sample: its second difference, and its size in three bands."""
     s["q_fast_n"] += 1
     for lead in range(s["n_leads"]):
         now = s["trace"][e % RING, lead]
         one = s["trace"][(e - 1) % RING, lead]
         two = s["trace"][(e - 2) % RING, lead]
         s["q_fast"][lead] += abs(now - 2.0 * one + two)
+        bands = s["q_bands"][lead]
+        bands[_SLOW] += abs(biquads(SLOW_BAND, s["q_slow_memory"][lead], now))
+        bands[_MIDDLE] += abs(biquads(MIDDLE_BAND, s["q_middle_memory"][lead], now))
+        qrs = abs(s["qrs_band"][e % BAND_RING, lead])
+        bands[_USUAL] += np.sqrt(qrs)  # roots, so that a QRS hardly counts
+        bands[_HIGHEST] = max(bands[_HIGHEST], qrs)
+
+
+@compiled
+def observe_beat(s: np.void, r: int) -> None:
+    """Take the next beat, at engine sample ``r``, also one that noise has made."""
+    rr = float(r - s["q_r"])
+    if 0 < rr <= _JITTER_S * ENGINE_FS:  # not after a splice either
+        if s["q_rr"] > 0:
+            change = min(abs(rr - s["q_rr"]) / min(rr, s["q_rr"]), 1.0)
+            s["q_jitter"] += _JITTER_RATE * (change - s["q_jitter"])
+        s["q_rr"] = rr
+    else:
+        s["q_rr"] = 0.0
+    s["q_r"] = r
+
+
+@compiled
+def _electrode_moves(s: np.void, lead: int) -> bool:
+    """Tell whether electrode motion drowns the QRS, from the last seconds' sizes."""
+    n = max(s["q_fast_n"], 1)
+    bands, motion = s["q_bands"][lead], s["q_motion"][lead]
+    usual = bands[_USUAL] / n
+    motion[_SLOW] += _MOTION_RATE * (bands[_SLOW] / n - motion[_SLOW])
+    motion[_MIDDLE] += _MOTION_RATE * (bands[_MIDDLE] / n - motion[_MIDDLE])
+    motion[_USUAL] += _MOTION_RATE * (usual * usual - motion[_USUAL])
+    motion[_HIGHEST] += _MOTION_RATE * (bands[_HIGHEST] - motion[_HIGHEST])
+    bands[:] = 0.0
+    crest = MOTION_CREST_HELD if s["unfit"][lead] == NOISY else MOTION_CREST
+    return bool(
+        motion[_SLOW] > MOTION_MV
+        and s["q_jitter"] > JITTER
+        and MOTION_SHARE * motion[_MIDDLE] < motion[_SLOW] < WANDER_SHARE * motion[_MIDDLE]
+        and motion[_HIGHEST] < crest * motion[_USUAL]
+    )
 
 
 @compiled
@@ -71,6 +128,7 @@ def conclude(s: np.void) -> None:
         swing = s["q_max"][lead] - s["q_min"][lead]
         fast = s["q_fast"][lead] / max(s["q_fast_n"], 1)
         s["q_noisy"][lead] += 0.5 * (fast - s["q_noisy"][lead])
+        moves = _electrode_moves(s, lead)
         size = s["scale"][lead]
         noisy_limit = max(NOISY_MV, NOISY_SHARE * size)
         if s["unfit"][lead] == NOISY:
@@ -85,7 +143,7 @@ def conclude(s: np.void) -> None:
             s["unfit"][lead] = LEAD_OFF if abs(s["q_last"][lead]) > RAIL_MV else FLAT
         elif s["q_stuck"][lead] > STUCK_SHARE * s["q_samples"] and swing > CLIPPED_MV:
             s["unfit"][lead] = CLIPPED
-        elif s["q_noisy"][lead] > noisy_limit or swing > SWING_MV:
+        elif moves or s["q_noisy"][lead] > noisy_limit or swing > SWING_MV:
             s["unfit"][lead] = NOISY
         else:
             s["unfit"][lead] = FIT

@@ -6,7 +6,14 @@ copying its bytes, and thousands of patients lie one after the other in memory.
 
 import numpy as np
 
-from ecg.filters import ENGINE_FS, MAX_TAPS, QRS_BAND, WANDER_FREE
+from ecg.filters import (
+    ENGINE_FS,
+    MAX_TAPS,
+    MIDDLE_BAND,
+    QRS_BAND,
+    SLOW_BAND,
+    WANDER_FREE,
+)
 
 N_LEADS = 2
 """Leads that are judged at most: a second one tells ventricular beats and artefacts apart."""
@@ -104,6 +111,13 @@ PATIENT = np.dtype(
         ("q_fast_n", "i8"),
         ("q_flat_s", "i4", (N_LEADS,)),  # seconds without movement
         ("q_noisy", "f8", (N_LEADS,)),  # running noise, mV
+        ("q_slow_memory", "f8", (N_LEADS, SLOW_BAND.shape[0], 2)),
+        ("q_middle_memory", "f8", (N_LEADS, MIDDLE_BAND.shape[0], 2)),
+        ("q_bands", "f8", (N_LEADS, 4)),  # in the running second: slow, middle, usual, highest
+        ("q_motion", "f8", (N_LEADS, 4)),  # the same over some seconds
+        ("q_r", "i8"),  # of the beat judged last, and its RR interval
+        ("q_rr", "f8"),
+        ("q_jitter", "f8"),  # running change from one RR interval to the next, as a share
         ("unfit", "i4", (N_LEADS,)),  # a code of ecg.quality
     ],
     align=True,
@@ -115,6 +129,7 @@ SIGNAL_FIELDS = (
     "taken", "made", "last", "shift", "seen", "missing_run", "newest", "history", "wander", "band",
     "trace", "qrs_band", "slopes", "height", "peak", "peak_at", "rising", "candidate_n",
     "pending_n", "last_slope",
+    "q_slow_memory", "q_middle_memory",
 )  # fmt: skip
 """What a splice or a gap too long to bridge sets back to zero; levels and templates stay."""
 

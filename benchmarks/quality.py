@@ -1,0 +1,356 @@
+"""When is a signal called unfit, on purpose and by mistake: ``python -m benchmarks.quality``.
+
+Clean recordings (nobody may be told that a good signal is bad), recordings with
+noise of known size (a judgement made of noise is worth nothing and has to be
+withheld), and asystole (a heart that stands still is no lead fault). Only
+recordings that may be learnt from are used: DS1, the paced records, and
+databases of no final examination.
+"""
+
+import argparse
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+
+from ecg.annotation import Annotations, read_annotations
+from ecg.chunk import Chunk
+from ecg.errors import RecordError
+from ecg.metrics import MATCH_S, match_beats
+from ecg.monitor import Monitor
+from ecg.record import Record, read_record, record_names
+from ecg.script import Step
+from ecg.simulator import Simulator
+from training.split import DS1, PACED
+
+SNRS_DB = (24, 18, 12, 6, 0, -6)
+NOISES = ("bw", "em", "ma")
+"""Baseline wander, electrode motion, muscle artefact."""
+NOISY_FROM_S, NOISY_S = 300.0, 120.0
+"""Noise starts after 5 min and comes and goes by 2 min, as in the Noise Stress Test Database."""
+STRESS_S = 900.0
+"""How much of a record is stressed: the clean start and three noisy stretches."""
+ALARM_AT_S, ALARM_S = 300.0, 10.0
+"""When the alarms of challenge2015 sound, and the seconds before, which show why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """What was said of one kind of signal; shares are fractions, None where nothing counts."""
+
+    what: str
+    minutes: float
+    unfit: float | None
+    """Share of the seconds."""
+    reasons: str
+    se_fit: float | None
+    ppv_fit: float | None
+    """Of QRS complexes in the seconds called fit."""
+    se_unfit: float | None
+    ppv_unfit: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Said:
+    """What the monitor said of a recording, second by second."""
+
+    fs: float
+    reasons: tuple[str | None, ...]
+    """Of the second that ends at each position, from the first on; None where fit."""
+    beats: NDArray[np.int64]
+
+
+def said_of(chunks: Iterator[Chunk] | Sequence[Chunk]) -> Said:
+    """Let a monitor without a model hear a recording."""
+    monitor = Monitor()
+    reasons: list[str | None] = []
+    beats: list[int] = []
+    fs = 0.0
+    for chunk in chunks:
+        fs = chunk.fs
+        for findings in monitor.advance([chunk]):
+            reasons += [status.reason for status in findings.statuses]
+            beats += [beat.sample for beat in findings.beats]
+    return Said(fs=fs, reasons=tuple(reasons), beats=np.array(beats, np.int64))
+
+
+class Count:
+    """Adds up seconds and beats of some recordings, of all or of some stretches."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._reasons: Counter[str | None] = Counter()
+        self._qrs = np.zeros((2, 3), np.int64)  # fit, unfit; true, missed, false
+
+    def add(
+        self, said: Said, truth: Annotations | None, during: NDArray[np.bool_] | None = None
+    ) -> None:
+        """Add a recording, or the seconds of it that ``during`` names."""
+        n = len(said.reasons)
+        during = np.ones(n, bool) if during is None else during[:n]
+        self._reasons.update(r for r, now in zip(said.reasons, during, strict=False) if now)
+        if truth is None:
+            return
+        unfit = np.array([r is not None for r in said.reasons])
+        reference, _ = truth.beats()
+        partner = match_beats(reference, said.beats, window=int(MATCH_S * said.fs))
+        true = np.zeros(len(said.beats), bool)
+        true[partner[partner >= 0]] = True
+        for samples, hits, column in ((reference, partner >= 0, 1), (said.beats, true, 2)):
+            seconds = (samples / said.fs).astype(np.int64)
+            for second, hit in zip(seconds.tolist(), hits.tolist(), strict=True):
+                flutter = any(a <= second * said.fs < b for a, b in truth.flutter)
+                if second >= n or not during[second] or flutter:
+                    continue
+                if not hit:
+                    self._qrs[int(unfit[second]), column] += 1
+                elif column == 1:
+                    self._qrs[int(unfit[second]), 0] += 1
+
+    def row(self) -> Row:
+        """Return the shares."""
+        n = self._reasons.total()
+        named = [(r, k) for r, k in self._reasons.most_common() if r is not None]
+        scores = [
+            int(true) / int(true + wrong) if true + wrong else None
+            for true, missed, false in self._qrs
+            for wrong in (missed, false)
+        ]
+        return Row(
+            what=self._what,
+            minutes=n / 60,
+            unfit=sum(k for _, k in named) / n if n else None,
+            reasons=", ".join(f"{r} {k / n:.4f}" for r, k in named),
+            se_fit=scores[0],
+            ppv_fit=scores[1],
+            se_unfit=scores[2],
+            ppv_unfit=scores[3],
+        )
+
+
+def clean(data: Path, database: str, names: Sequence[str], *, seconds: float | None = None) -> Row:
+    """Measure recordings as they are."""
+    count = Count(f"{database}, {len(names)} records")
+    for name in names:
+        record = _cut(read_record(data / database / name), seconds)
+        truth = _beats_of(data / database / name)
+        count.add(said_of(record.chunks(name, "s", duration_s=1.0)), truth)
+    return count.row()
+
+
+def stress(
+    data: Path,
+    noise: str,
+    snr_db: float,
+    *,
+    names: Sequence[str] = ("118", "119"),
+    seconds: float = STRESS_S,
+) -> list[Row]:
+    """Measure records with noise added by the rule of the Noise Stress Test Database."""
+    title = f"{' and '.join(names)}, {noise} at {snr_db:g} dB"
+    counts = Count(f"{title}: in noise"), Count(f"{title}: between")
+    disturbance = read_record(data / "nstdb" / noise)
+    for name in names:
+        record = _cut(read_record(data / "mitdb" / name), seconds)
+        truth = read_annotations(data / "mitdb" / name)
+        noisy = add_noise(record, truth, disturbance.millivolts(), snr_db)
+        said = said_of(noisy.chunks(name, "s", duration_s=1.0))
+        for count, during in zip(counts, _stretches(len(said.reasons)), strict=True):
+            count.add(said, truth, during)
+    return [count.row() for count in counts]
+
+
+def ready_made(data: Path, name: str) -> list[Row]:
+    """Measure a record of the Noise Stress Test Database; its samples lie 5 mV below zero."""
+    record = read_record(data / "nstdb" / name)
+    truth = read_annotations(data / "nstdb" / name)
+    said = said_of(record.chunks(name, "s", duration_s=1.0))
+    rows = []
+    for words, during in zip(("in noise", "between"), _stretches(len(said.reasons)), strict=True):
+        count = Count(f"nstdb {name}: {words}")
+        count.add(said, truth, during)
+        rows.append(count.row())
+    return rows
+
+
+def offset(data: Path, names: Sequence[str] = ("118", "119"), *, offset_mv: float = -5.0) -> Row:
+    """Measure clean records that lie ``offset_mv`` off zero."""
+    count = Count(f"{' and '.join(names)}, {offset_mv:g} mV off zero")
+    for name in names:
+        record = _cut(read_record(data / "mitdb" / name), NOISY_FROM_S)
+        shifted = tuple(
+            round(b - offset_mv * g) for b, g in zip(record.baseline, record.gain, strict=True)
+        )
+        truth = read_annotations(data / "mitdb" / name)
+        chunks = replace(record, baseline=shifted).chunks(name, "s", duration_s=1.0)
+        count.add(said_of(chunks), truth)
+    return count.row()
+
+
+def asystole(data: Path) -> list[Row]:
+    """Measure hearts that stand still: true alarms, annotated stretches, simulated ones."""
+    count = Count("simulated asystole")
+    for seed in range(10):
+        script = (Step(duration_s=20), Step(duration_s=40, rhythm="asystole"))
+        simulator = Simulator(script, fs=250.0, seed=seed)
+        said = said_of(simulator.chunks("p", "s", duration_s=1.0))
+        count.add(said, None, np.arange(len(said.reasons)) >= 20)
+    return [*marked(data, "Asystole", "ASYS"), count.row()]
+
+
+def marked(data: Path, alarm: str, rhythm: str) -> list[Row]:
+    """Measure the seconds before true alarms of a kind, and stretches marked as a rhythm."""
+    before = Count(f"challenge2015, {ALARM_S:g} s before true alarms: {alarm}")
+    for name in _true_alarms(data / "challenge2015", alarm):
+        record = _cut(read_record(data / "challenge2015" / name), ALARM_AT_S)
+        said = said_of(record.chunks(name, "s", duration_s=1.0))
+        before.add(said, None, np.arange(len(said.reasons)) >= ALARM_AT_S - ALARM_S)
+    during = Count(f"vfdb, stretches marked {rhythm}")
+    for name in record_names(data / "vfdb"):
+        truth = read_annotations(data / "vfdb" / name)
+        still = [s for s in truth.rhythms if s.rhythm == rhythm]
+        if not still:
+            continue
+        record = read_record(data / "vfdb" / name)
+        said = said_of(record.chunks(name, "s", duration_s=1.0))
+        second = np.arange(len(said.reasons)) * record.fs
+        ends = [s.end_sample if s.end_sample > 0 else record.n_samples for s in still]
+        inside = [
+            (second >= s.first_sample) & (second < end) for s, end in zip(still, ends, strict=True)
+        ]
+        during.add(said, None, np.any(inside, axis=0))
+    return [before.row(), during.row()]
+
+
+def add_noise(
+    record: Record, truth: Annotations, noise_mv: NDArray[np.float64], snr_db: float
+) -> Record:
+    """Return ``record`` with noise in every second two minutes from 5:00 on.
+
+    The power of the signal is that of a sine as tall as its normal QRS
+    complexes, the power of the noise the mean of its variances over 1 s, both
+    without the largest and smallest 5 %; lead by lead.
+    """
+    millivolts = record.millivolts()
+    fs = record.fs
+    beats, classes = truth.beats()
+    normal = [b for b in beats[classes == "N"].tolist() if b < record.n_samples][:300]
+    reach = round(0.05 * fs)
+    second = round(fs)
+    t = np.arange(record.n_samples) / fs - NOISY_FROM_S
+    on = (t >= 0) & (np.floor(t / NOISY_S) % 2 == 0)
+    for lead in range(millivolts.shape[1]):
+        heights = [np.ptp(millivolts[max(b - reach, 0) : b + reach + 1, lead]) for b in normal]
+        disturbance = noise_mv[:, lead % noise_mv.shape[1]]
+        whole = disturbance[: len(disturbance) // second * second].reshape(-1, second)[:300]
+        signal_power = _trimmed_mean(np.array(heights)) ** 2 / 8
+        noise_power = _trimmed_mean(whole.std(axis=1)) ** 2
+        gain = np.sqrt(signal_power / noise_power / 10 ** (snr_db / 10))
+        millivolts[:, lead] += gain * np.resize(disturbance, record.n_samples) * on
+    gain_adu, baseline = 1000.0, 0
+    samples = np.clip(np.rint(millivolts * gain_adu), -32000, 32000).astype(np.int16)
+    n_leads = len(record.leads)
+    return replace(
+        record, samples=samples, gain=(gain_adu,) * n_leads, baseline=(baseline,) * n_leads
+    )
+
+
+def measured(data: Path) -> list[Row]:
+    """Measure everything."""
+    rows = [
+        clean(data, "mitdb", [*DS1, *PACED]),
+        clean(data, "svdb", record_names(data / "svdb")),
+        clean(data, "vfdb", record_names(data / "vfdb")),
+        offset(data),
+    ]
+    rows += asystole(data)
+    rows += marked(data, "Ventricular_Tachycardia", "VT")
+    rows += marked(data, "Ventricular_Flutter_Fib", "VFIB")
+    for name in ("118e06", "119e06"):
+        rows += ready_made(data, name)
+    for noise in NOISES:
+        for snr_db in SNRS_DB:
+            rows += stress(data, noise, snr_db)
+    return rows
+
+
+HEADINGS = ("signal", "min", "unfit", "reasons", "QRS Se fit", "+P fit", "Se unfit", "+P unfit")
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """Return the table for docs/concepts/quality.md."""
+    lines = [f"| {' | '.join(HEADINGS)} |", f"|---|--:|--:|---|{'--:|' * 4}"]
+    lines += [f"| {' | '.join(_cells(row))} |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure, and print a table and JSON."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.quality", description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="directory that holds mitdb/ etc.")
+    parser.add_argument("--json", metavar="FILE", default="-", help="where to; - prints it")
+    parser.add_argument("--markdown", metavar="FILE", type=Path, help="also write the table here")
+    options = parser.parse_args(arguments)
+    if not (options.data / "mitdb").is_dir():
+        raise RecordError(f"--data must hold mitdb/, svdb/, vfdb/, nstdb/: {options.data} does not")
+    rows = measured(options.data)
+    table = Table(title="What is called unfit to be judged; shares of seconds, QRS from the start")
+    for heading in HEADINGS:
+        table.add_column(heading, justify="left" if heading in ("signal", "reasons") else "right")
+    for row in rows:
+        table.add_row(*_cells(row))
+    Console(stderr=True).print(table)
+    if options.markdown is not None:
+        options.markdown.write_text(markdown(rows), encoding="utf-8")
+    text = json.dumps([asdict(row) for row in rows], indent=2) + "\n"
+    if options.json == "-":
+        sys.stdout.write(text)
+    else:
+        Path(options.json).write_text(text, encoding="utf-8")
+
+
+def _cells(row: Row) -> list[str]:
+    shares = (row.se_fit, row.ppv_fit, row.se_unfit, row.ppv_unfit)
+    said = ["-" if share is None else f"{share:.4f}" for share in (row.unfit, *shares)]
+    return [row.what, f"{row.minutes:.1f}", said[0], row.reasons or "-", *said[1:]]
+
+
+def _cut(record: Record, seconds: float | None) -> Record:
+    if seconds is None:
+        return record
+    return replace(record, samples=record.samples[: round(seconds * record.fs)])
+
+
+def _beats_of(path: Path) -> Annotations | None:
+    truth = read_annotations(path)
+    return truth if len(truth.beats()[0]) else None
+
+
+def _stretches(n_seconds: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return which seconds lie in the noise and which between it; the learning time in neither."""
+    t = np.arange(n_seconds) - NOISY_FROM_S
+    noisy = (t >= 0) & (np.floor(t / NOISY_S) % 2 == 0)
+    return noisy, (t >= 0) & ~noisy
+
+
+def _trimmed_mean(values: NDArray[np.float64]) -> float:
+    cut = round(0.05 * len(values))
+    return float(np.sort(values)[cut : len(values) - cut].mean())
+
+
+def _true_alarms(directory: Path, alarm: str) -> list[str]:
+    """Return the records of true alarms of a kind."""
+    lines = (directory / "ALARMS").read_text(encoding="utf-8").splitlines()
+    parts = [line.split(",") for line in lines if line]
+    return [name for name, kind, true in parts if kind == alarm and true == "1"]
+
+
+if __name__ == "__main__":
+    main()
