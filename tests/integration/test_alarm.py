@@ -56,7 +56,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("stream.kafka.SESSION_TIMEOUT_MS", 1500)
     monkeypatch.setattr("stream.kafka.HEARTBEAT_INTERVAL_MS", 100)
     monkeypatch.setattr("stream.alarm.TICK_EVERY_S", 0.05)
-    monkeypatch.setattr("stream.alarm.ENTER_AFTER_S", 0.1)
+    monkeypatch.setattr("stream.alarm_patient.ENTER_AFTER_S", 0.1)
 
 
 @contextlib.contextmanager

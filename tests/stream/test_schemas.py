@@ -12,7 +12,7 @@ import pytest
 from ecg.alarm import Action
 from ecg.alarm_cycle import PatientAlarms
 from stream import topics
-from stream.alarm import alarm_message, trend_message
+from stream.alarm_output import alarm_message, trend_message
 from stream.messages import (
     ActionMessage,
     FindingsMessage,
