@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import stream.alarm
-import stream.kafka
+import stream.kafka.limits
 from stream.alarm import AlarmRole, run_alarm
 from stream.clock import ManualClock
 from stream.kafka import Cluster, Producer
@@ -85,8 +85,8 @@ def main() -> None:
     bootstrap, prefix, *rest = sys.argv[1:]
     if rest:
         die_at(rest[0], int(rest[1]))
-    stream.kafka.SESSION_TIMEOUT_MS = 1500
-    stream.kafka.HEARTBEAT_INTERVAL_MS = 100
+    stream.kafka.limits.SESSION_TIMEOUT_MS = 1500
+    stream.kafka.limits.HEARTBEAT_INTERVAL_MS = 100
     stream.alarm.COMMIT_EVERY_S = 0.1
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())

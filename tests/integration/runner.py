@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from types import TracebackType
 from typing import Any, Literal, NoReturn, Self
 
-import stream.kafka
+import stream.kafka.limits
 from stream.broker import die_with_parent
 from stream.kafka import Cluster, Consumer, Place, Producer
 from stream.messages import EPOCH_KEY
@@ -205,8 +205,8 @@ def main(arguments: Sequence[str]) -> None:
     logging.basicConfig(
         level=logging.INFO, format="%(relativeCreated)d %(process)d %(name)s %(message)s"
     )
-    stream.kafka.SESSION_TIMEOUT_MS = 1500
-    stream.kafka.HEARTBEAT_INTERVAL_MS = 100
+    stream.kafka.limits.SESSION_TIMEOUT_MS = 1500
+    stream.kafka.limits.HEARTBEAT_INTERVAL_MS = 100
     logging.getLogger("kafka").setLevel(logging.WARNING)
     run = ROLES[role](Cluster(bootstrap, prefix))
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)

@@ -53,8 +53,8 @@ TO_40 = round(40 * FS)
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stream.kafka.SESSION_TIMEOUT_MS", 1500)
-    monkeypatch.setattr("stream.kafka.HEARTBEAT_INTERVAL_MS", 100)
+    monkeypatch.setattr("stream.kafka.limits.SESSION_TIMEOUT_MS", 1500)
+    monkeypatch.setattr("stream.kafka.limits.HEARTBEAT_INTERVAL_MS", 100)
     monkeypatch.setattr("stream.alarm.TICK_EVERY_S", 0.05)
     monkeypatch.setattr("stream.alarm_patient.ENTER_AFTER_S", 0.1)
 

@@ -28,8 +28,8 @@ PATIENTS = 5
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stream.kafka.SESSION_TIMEOUT_MS", 1500)
-    monkeypatch.setattr("stream.kafka.HEARTBEAT_INTERVAL_MS", 100)
+    monkeypatch.setattr("stream.kafka.limits.SESSION_TIMEOUT_MS", 1500)
+    monkeypatch.setattr("stream.kafka.limits.HEARTBEAT_INTERVAL_MS", 100)
 
 
 class Recorder(Receiver):
@@ -241,8 +241,8 @@ def test_every_event_is_delivered_when_notifiers_come_and_go(cluster: Cluster) -
 
 _NOTIFIER = """
 import sys, threading
-import stream.kafka
-stream.kafka.SESSION_TIMEOUT_MS, stream.kafka.HEARTBEAT_INTERVAL_MS = 1500, 100
+import stream.kafka.limits
+stream.kafka.limits.SESSION_TIMEOUT_MS, stream.kafka.limits.HEARTBEAT_INTERVAL_MS = 1500, 100
 from stream.endpoint import Endpoint
 from stream.notify import run_notify
 _, bootstrap, prefix, url, secret = sys.argv

@@ -166,8 +166,8 @@ def test_replay_waits_for_a_broker_that_is_not_there_yet() -> None:
 def test_nothing_is_lost_when_the_broker_is_away_for_a_while(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("stream.kafka.REQUEST_TIMEOUT_MS", 800)
-    monkeypatch.setattr("stream.kafka.DELIVERY_TIMEOUT_MS", 1500)
+    monkeypatch.setattr("stream.kafka.limits.REQUEST_TIMEOUT_MS", 800)
+    monkeypatch.setattr("stream.kafka.limits.DELIVERY_TIMEOUT_MS", 1500)
     with EmbeddedBroker() as broker:
         create_topics(broker.cluster, TOPICS, partitions=4)
         source = counting_source(1000)

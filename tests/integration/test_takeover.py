@@ -18,8 +18,8 @@ PATIENT = "p7"  # any: the partition is given
 
 @pytest.fixture(autouse=True)
 def _quick_groups(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stream.kafka.SESSION_TIMEOUT_MS", 1500)
-    monkeypatch.setattr("stream.kafka.HEARTBEAT_INTERVAL_MS", 100)
+    monkeypatch.setattr("stream.kafka.limits.SESSION_TIMEOUT_MS", 1500)
+    monkeypatch.setattr("stream.kafka.limits.HEARTBEAT_INTERVAL_MS", 100)
 
 
 @pytest.fixture

@@ -74,8 +74,8 @@ def group() -> str:
 
 @pytest.fixture(autouse=True)
 def _quick_groups(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stream.kafka.SESSION_TIMEOUT_MS", 1500)
-    monkeypatch.setattr("stream.kafka.HEARTBEAT_INTERVAL_MS", 100)
+    monkeypatch.setattr("stream.kafka.limits.SESSION_TIMEOUT_MS", 1500)
+    monkeypatch.setattr("stream.kafka.limits.HEARTBEAT_INTERVAL_MS", 100)
 
 
 def fill(cluster: Cluster, topic: str = W, *, patients: int = 10, each: int = 10) -> None:
