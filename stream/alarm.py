@@ -204,7 +204,7 @@ class AlarmRole:
         state = AlarmState(
             patient=name,
             epoch=part.epoch,
-            inputs=part.ledger.inputs(),
+            inputs=part.ledger.inputs(name),
             outputs=part.ledger.outputs(),
             events=tuple(patient.events),
             minutes=tuple(patient.minutes),

@@ -395,7 +395,7 @@ class Score:
                 state = ScoreState(
                     patient=name,
                     epoch=part.epoch,
-                    inputs=part.ledger.inputs(),
+                    inputs=part.ledger.inputs(name),
                     streams=tuple(patient.streams),
                     end_sample=patient.end_sample,
                     state=exported,

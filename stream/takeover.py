@@ -329,6 +329,8 @@ class Ledger:
         self._position = dict(taken.inputs)
         self._ends = dict(taken.ends)
         self._marks = {topic: list(marks) for topic, marks in taken.marks.items()}
+        # a restored state may be ahead of the place from which the partition is read again
+        self._covered = {patient: state.inputs for patient, state in taken.states.items()}
         self._accounts: dict[str, _Account] = {}
         self._committed: dict[Place, int] = {}
         now = time.monotonic()
@@ -371,9 +373,13 @@ class Ledger:
             if now >= account.due_s or (everyone and account.inputs):
                 yield patient
 
-    def inputs(self) -> dict[str, int]:
-        """Return what ``StateMessage.inputs`` of a state that is written now must say."""
-        return dict(self._position)
+    def inputs(self, patient: str) -> dict[str, int]:
+        """Return what ``StateMessage.inputs`` of a patient's state must say if written now."""
+        covered = self._covered.get(patient, {})
+        return {
+            topic: max(position, covered.get(topic, 0))
+            for topic, position in self._position.items()
+        }
 
     def outputs(self) -> dict[str, int]:
         """Return an offset of each output at or after which all stands that is written now."""
@@ -392,6 +398,7 @@ class Ledger:
     def forget(self, patient: str) -> None:
         """Forget a patient."""
         self._accounts.pop(patient, None)
+        self._covered.pop(patient, None)
         self._unwritten.discard(patient)
 
     def to_commit(self) -> tuple[dict[Place, int], dict[Place, str]]:

@@ -81,7 +81,7 @@ def test_input_is_held_at_the_oldest_message_that_is_in_no_state(time: Time) -> 
     ledger.took("a", W, 102)
     ledger.published({(F, 3): 53})
     assert committed(ledger)[:2] == (100, 50)
-    assert ledger.inputs() == {W: 103}
+    assert ledger.inputs("a") == {W: 103}
     ledger.written("a")
     assert committed(ledger)[:2] == (101, 51)
     ledger.written("b")
@@ -96,6 +96,16 @@ def test_tail_may_be_needed_again_until_restored_states_are_written(time: Time) 
     assert committed(ledger)[1] == 20
     ledger.written("a")
     assert committed(ledger)[1] == 50
+
+
+def test_state_of_a_restored_patient_covers_what_it_covered_before(time: Time) -> None:
+    ledger = Ledger(taken(states=["a"], inputs=80))  # the state covers all before 90
+    assert ledger.inputs("a") == {W: 90}
+    ledger.took("b", W, 80)
+    assert (ledger.inputs("a"), ledger.inputs("b")) == ({W: 90}, {W: 81})
+    for offset in range(81, 95):
+        ledger.passed(W, offset)
+    assert ledger.inputs("a") == {W: 95}
 
 
 def test_note_is_the_highest_epoch_before_the_offset(time: Time) -> None:
