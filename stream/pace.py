@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from stream.feed import Feed, Piece
 from stream.messages import Waveform, pack_samples
-from stream.source import Feed, Piece
 
 logger = logging.getLogger(__name__)
 

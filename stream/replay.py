@@ -12,6 +12,7 @@ import msgspec
 
 from stream.clock import Clock, SystemClock
 from stream.errors import BrokerError, DecodeError, SettingsError
+from stream.feed import DEFAULT_CHUNK_MS, Feed
 from stream.kafka import Cluster, Producer, Reader, wait_for_broker
 from stream.messages import (
     PatientMessage,
@@ -22,7 +23,7 @@ from stream.messages import (
     headers_of,
 )
 from stream.pace import Progress, replay
-from stream.source import DEFAULT_CHUNK_MS, Feed, Source
+from stream.source import Source
 from stream.topics import PATIENTS, WAVEFORMS
 
 logger = logging.getLogger(__name__)

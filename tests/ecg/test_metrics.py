@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from wfdb.processing import compare_annotations
 
 from ecg.annotation import read_annotations
+from ecg.episode_metrics import runs_of, score_episodes, score_runs
 from ecg.finding import BEAT_CLASSES
 from ecg.metrics import (
     NOT_JUDGED,
@@ -16,9 +17,6 @@ from ecg.metrics import (
     average,
     count_beats,
     match_beats,
-    runs_of,
-    score_episodes,
-    score_runs,
 )
 from tests import need
 from training.split import DS1

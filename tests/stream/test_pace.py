@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
+from stream.feed import Feed
 from stream.messages import Waveform
 from stream.pace import Progress, replay
-from stream.source import Feed
 from tests.stream.test_source import counting_source
 
 START_UTC_NS = 1_700_000_000_000_000_000
