@@ -19,14 +19,14 @@ from ecg.features import CHANNELS, CONTEXT
 from ecg.filters import ENGINE_FS
 from ecg.finding import RHYTHMS
 from ecg.judge import Judge
-from ecg.model import OUTPUTS, BeatLSTM, BeatLSTMSize, RhythmLSTM
+from ecg.model import OUTPUTS, BeatEnsemble, BeatLSTM, BeatLSTMSize, RhythmLSTM
 from ecg.rhythm import DESCRIPTORS
 from ecg.state import WINDOW
 
 SHIPPED = Path(__file__).parent / "weights" / "monitor.safetensors"
 """The weights that come with the package."""
 
-ARCHITECTURE = "BeatLSTM + RhythmLSTM"
+ARCHITECTURE = "BeatEnsemble + RhythmLSTM"
 FEATURES = {
     "engine_fs": ENGINE_FS,
     "channels": CHANNELS,
@@ -40,7 +40,7 @@ FEATURES = {
 
 
 def save(
-    beats: BeatLSTM,
+    beats: BeatEnsemble,
     rhythm: RhythmLSTM,
     path: Path,
     *,
@@ -51,7 +51,7 @@ def save(
 
     Parameters
     ----------
-    beats : BeatLSTM
+    beats : BeatEnsemble
     rhythm : RhythmLSTM
     path : Path
         Ends in ``.safetensors``; the card goes beside it as ``.json``.
@@ -76,7 +76,11 @@ def save(
     said = {
         "architecture": ARCHITECTURE,
         "version": version,
-        "size": {**beats.size.as_dict(), "rhythm": rhythm.hidden},
+        "size": {
+            "members": len(beats.members),
+            **beats.size.as_dict(),
+            "rhythm": rhythm.hidden,
+        },
         "temperature": temperature,
         "features": FEATURES,
         **(card or {}),
@@ -107,9 +111,10 @@ def load(path: Path = SHIPPED, *, device: str = "auto") -> Judge:
             f"(version {card['version']}): restore both from one place, or train again"
         )
     size = card["size"]
-    beats = BeatLSTM(
-        BeatLSTMSize(conv=tuple(size["conv"]), beat=int(size["beat"]), hidden=int(size["hidden"]))
+    of_one = BeatLSTMSize(
+        conv=tuple(size["conv"]), beat=int(size["beat"]), hidden=int(size["hidden"])
     )
+    beats = BeatEnsemble([BeatLSTM(of_one) for _ in range(int(size["members"]))])
     rhythm = RhythmLSTM(int(size["rhythm"]))
     try:
         tensors = load_file(path)

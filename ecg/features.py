@@ -24,9 +24,7 @@ CONTEXT = (
     "pre RR / mean of 10",
     "pre RR / mean of a minute",
     "post RR / mean of a minute",
-    "post RR / pre RR",
-    "previous pre RR / mean of a minute",
-    "pre RR / 0.8 s",
+    "mean change of 10 RR / their mean",
     "no RR before",
     "no beat after in time",
     "likeness to the template, first lead",
@@ -36,11 +34,17 @@ CONTEXT = (
     "first lead can be judged",
     "second lead can be judged",
 )
-"""The context, in order; ratios as natural logarithms."""
+"""The context, in order; ratios as natural logarithms.
+
+Few on purpose: each more RR ratio that was tried, and the absolute rate, told the model who
+the patient is, and judged unknown patients worse.
+"""
 N_CONTEXT = len(CONTEXT)
+_CHANGE, _NO_BEFORE, _NO_AFTER, _LIKENESS, _SIZE, _JUDGED = 3, 4, 5, 6, 8, 10
 
 _BOUND = 8.0
 _LONG_BEATS = 60
+_LEAST_CHANGE = float(np.log(0.01))
 
 
 @compiled
@@ -69,33 +73,28 @@ def describe(
     """
     window[:] = 0.0
     context[:] = 0.0
-    recent = _recent_rr(s)
+    recent, change = _recent_rr(s)
     long = s["rr_long"]
     if rr > 0:
         context[0] = _log_ratio(rr, recent)
         context[1] = _log_ratio(rr, long)
-        context[5] = _log_ratio(rr, 0.8 * ENGINE_FS)
-        if s["judged_rr"] > 0:
-            context[4] = _log_ratio(s["judged_rr"], long)
     else:
-        context[6] = 1.0
+        context[_NO_BEFORE] = 1.0
     if next_rr > 0:
         context[2] = _log_ratio(next_rr, long)
-        if rr > 0:
-            context[3] = _log_ratio(next_rr, rr)
     else:
-        context[7] = 1.0
+        context[_NO_AFTER] = 1.0
+    context[_CHANGE] = change
     in_time = rr > 0 and 0.85 * recent < rr < 1.2 * recent
     for lead in range(s["n_leads"]):
         if s["unfit"][lead] != FIT and s["unfit"][lead] != NOISY:
             continue
-        context[12 + lead] = 1.0
+        context[_JUDGED + lead] = 1.0
         _describe_lead(s, r, lead, in_time, window, context)
     if rr > 0:
         # quick at first, then over about a minute; one outlier counts at most double
         rate = 1.0 / min(max(s["rr_n"], 1), _LONG_BEATS)
         s["rr_long"] += rate * (min(max(rr, 0.5 * long), 2.0 * long) - long)
-    s["judged_rr"] = rr
 
 
 @compiled
@@ -132,8 +131,8 @@ def _describe_lead(
         own += value * value
         usual += template * template
         window[N_LEADS + lead, k] = value - template if known > 0 else 0.0
-    context[8 + lead] = cross / np.sqrt(own * usual) if known > 0 else 0.0
-    context[10 + lead] = _log_ratio(size, s["scale"][lead])
+    context[_LIKENESS + lead] = cross / np.sqrt(own * usual) if known > 0 else 0.0
+    context[_SIZE + lead] = _log_ratio(size, s["scale"][lead])
     scale = s["scale"][lead]
     # the first beats teach whatever they are; later ones only when they came in time
     if known < 8 or in_time:
@@ -153,12 +152,22 @@ def _log_ratio(a: float, b: float) -> float:
 
 
 @compiled
-def _recent_rr(s: np.void) -> float:
-    """Mean of the last 10 RR intervals known, in engine samples."""
-    n = min(s["rr_n"], 10)
-    if n == 0:
-        return float(s["rr_long"])
-    total = 0.0
-    for back in range(n):
-        total += s["rr"][(s["rr_n"] - 1 - back) % RR_MEMORY]
-    return float(total / n)
+def _recent_rr(s: np.void) -> tuple[float, float]:
+    """Mean of the 10 RR intervals up to the beat, and the logarithm of how much they change.
+
+    The change is the mean difference of neighbours over the mean: large in atrial fibrillation,
+    where a short RR says little. Intervals that end after the beat are known, and left out.
+    """
+    after = s["pending_n"] - 1
+    newest = s["rr_n"] - 1 - after
+    n = min(newest + 1, min(10, RR_MEMORY - after))
+    if n <= 0:
+        return float(s["rr_long"]), _LEAST_CHANGE
+    total, changes = s["rr"][newest % RR_MEMORY], 0.0
+    for back in range(1, n):
+        interval = s["rr"][(newest - back) % RR_MEMORY]
+        total += interval
+        changes += abs(interval - s["rr"][(newest - back + 1) % RR_MEMORY])
+    mean = total / n
+    change = changes / max(n - 1, 1) / mean
+    return float(mean), float(max(np.log(max(change, 1e-6)), _LEAST_CHANGE))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ecg.errors import DeviceError
 from ecg.finding import RHYTHMS
-from ecg.model import OUTPUTS, BeatLSTM, RhythmLSTM
+from ecg.model import OUTPUTS, BeatEnsemble, RhythmLSTM
 
 BATCHES = (32, 256)
 """Rows a batch may have; smaller work is padded with zeros."""
@@ -25,7 +25,7 @@ class Judge:
 
     Parameters
     ----------
-    beats : BeatLSTM
+    beats : BeatEnsemble
         Judges beats; its weights are loaded.
     rhythm : RhythmLSTM
         Judges seconds; likewise.
@@ -39,7 +39,7 @@ class Judge:
 
     def __init__(
         self,
-        beats: BeatLSTM,
+        beats: BeatEnsemble,
         rhythm: RhythmLSTM,
         *,
         version: str,
@@ -48,7 +48,7 @@ class Judge:
     ) -> None:
         self.device = choose_device(device)
         self.version = version
-        self.hidden = beats.size.hidden + rhythm.hidden
+        self.hidden = beats.hidden + rhythm.hidden
         """Width of a patient's memory: the beats' part first, then the rhythm's."""
         self._beats = beats.to(self.device).eval()
         self._rhythm = rhythm.to(self.device).eval()
@@ -78,11 +78,11 @@ class Judge:
         ndarray, shape (n_beats, len(OUTPUTS))
             Calibrated probabilities.
         """
-        encoded = np.empty((len(slots), self._beats.size.beat), dtype=np.float32)
+        encoded = np.empty((len(slots), self._beats.beat), dtype=np.float32)
         for rows in _batches(np.arange(len(slots))):
             out = self._beats.encode(self._pad(windows, rows), self._pad(contexts, rows))
             encoded[rows] = out[: len(rows)].cpu().numpy()
-        part = memory[:, :, : self._beats.size.hidden]
+        part = memory[:, :, : self._beats.hidden]
         logits = self._recall(self._beats.remember, slots, encoded, part, len(OUTPUTS))
         return self._shares(logits, self._temperature)
 
@@ -108,7 +108,7 @@ class Judge:
         ndarray, shape (n_seconds, len(RHYTHMS))
             Probabilities.
         """
-        part = memory[:, :, self._beats.size.hidden :]
+        part = memory[:, :, self._beats.hidden :]
         return self._shares(
             self._recall(self._rhythm.forward, slots, descriptors, part, len(RHYTHMS)), 1.0
         )

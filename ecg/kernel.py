@@ -281,7 +281,6 @@ def blank() -> NDArray[np.void]:
     """Return the state of a patient of whom nothing has come, shape (1,)."""
     state = np.zeros(1, PATIENT)
     state["last_r"] = -1
-    state["judged_rr"] = -1.0
     state["q_flat_s"] = quality.FLAT_S - 1  # a lead is not believed before it has moved
     state["q_min"] = np.inf
     state["q_max"] = -np.inf

@@ -1,10 +1,12 @@
 """The neural networks, all of them, shapes on the lines.
 
-``BeatLSTM`` is what the monitor runs: an encoder looks at one beat, an LSTM
-remembers the beats before it. ``PlainLSTM`` reads raw samples and nothing else;
-it is the first row of every table of results.
+A ``BeatLSTM`` has an encoder that looks at one beat and an LSTM that remembers
+the beats before it; the monitor runs a ``BeatEnsemble`` of some that learnt from
+different patients. ``PlainLSTM`` reads raw samples and nothing else; it is the
+first row of every table of results.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import torch
@@ -61,11 +63,11 @@ class PlainLSTM(nn.Module):
 class BeatLSTMSize:
     """How large a ``BeatLSTM`` is; kept in the card beside its weights."""
 
-    conv: tuple[int, int, int] = (16, 32, 32)
+    conv: tuple[int, int, int] = (8, 16, 16)
     """Filters of the three convolutions."""
-    beat: int = 64
+    beat: int = 48
     """Numbers that stand for one beat."""
-    hidden: int = 64
+    hidden: int = 48
     """Units of the LSTM."""
 
     def as_dict(self) -> dict[str, object]:
@@ -145,6 +147,49 @@ class BeatLSTM(nn.Module):
         beats = self.encode(windows.flatten(0, 1), context.flatten(0, 1)).view(n, length, -1)
         logits, _ = self.remember(beats)
         return logits
+
+
+class BeatEnsemble(nn.Module):
+    """Several ``BeatLSTM`` of one size that judge together, by the mean of their logits.
+
+    Parameters
+    ----------
+    members : sequence of BeatLSTM
+        At least one.
+    """
+
+    def __init__(self, members: Sequence[BeatLSTM]) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
+        self.size = members[0].size
+        self.beat = len(members) * self.size.beat
+        """Numbers that stand for one beat, all members' together."""
+        self.hidden = len(members) * self.size.hidden
+        """Width of the memory, all members' together."""
+
+    def encode(self, windows: Tensor, context: Tensor) -> Tensor:
+        """Turn beats into numbers, shape (n, beat); parameters as of ``BeatLSTM.encode``."""
+        return torch.cat([one.encode(windows, context) for one in self._all()], dim=-1)
+
+    def remember(
+        self, beats: Tensor, memory: tuple[Tensor, Tensor]
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """Judge encoded beats; as ``BeatLSTM.remember``, the members side by side."""
+        parts = beats.chunk(len(self.members), dim=-1)
+        h, c = (part.chunk(len(self.members), dim=-1) for part in memory)
+        # the LSTM wants its memory in one piece
+        found = [
+            one.remember(part, (h[k].contiguous(), c[k].contiguous()))
+            for k, (one, part) in enumerate(zip(self._all(), parts, strict=True))
+        ]
+        logits = torch.stack([out for out, _ in found]).mean(dim=0)
+        return logits, (
+            torch.cat([h for _, (h, _) in found], dim=-1),
+            torch.cat([c for _, (_, c) in found], dim=-1),
+        )
+
+    def _all(self) -> list[BeatLSTM]:
+        return [one for one in self.members if isinstance(one, BeatLSTM)]
 
 
 class RhythmLSTM(nn.Module):

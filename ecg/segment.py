@@ -28,7 +28,6 @@ def splice(row: np.void, fs: float, at: int) -> None:
         row[name] = start[name][0]
     row["learned"] = 0
     row["last_r"] = -1
-    row["judged_rr"] = -1.0
     _stand_at(row, fs, at)
 
 

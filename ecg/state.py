@@ -95,7 +95,6 @@ PATIENT = np.dtype(
         ("pending_r", "i8", (PENDING,)),
         ("pending_rr", "f8", (PENDING,)),
         # features
-        ("judged_rr", "f8"),  # RR of the beat judged last
         ("template", "f4", (N_LEADS, WINDOW)),
         ("template_n", "i4", (N_LEADS,)),
         ("scale", "f8", (N_LEADS,)),

@@ -62,11 +62,11 @@ def augment(
         for lead in range(N_LEADS):
             factor = np.exp(rng.normal(0.0, GAIN)) * (-1 if rng.random() < UPSIDE_DOWN else 1)
             windows[k, :, lead::N_LEADS] *= np.float32(factor)
-        for beat in range(length):
-            shift = int(rng.integers(-SHIFT, SHIFT + 1))
-            if shift:
-                windows[k, beat] = np.roll(windows[k, beat], shift, axis=-1)
-    noise = rng.normal(size=(n, length, N_LEADS, windows.shape[-1])).astype(np.float32)
+    shifts = rng.integers(-SHIFT, SHIFT + 1, size=(n, length))
+    for shift in range(-SHIFT, SHIFT + 1):
+        moved = shifts == shift
+        windows[moved] = np.roll(windows[moved], shift, axis=-1)
+    noise = rng.standard_normal((n, length, N_LEADS, windows.shape[-1]), dtype=np.float32)
     noise *= rng.uniform(0, NOISE, (n, 1, N_LEADS, 1)).astype(np.float32)
     present = contexts[:, :, None, [_FIRST_FIT, _SECOND_FIT]].swapaxes(2, 3)
     windows[:, :, :N_LEADS] += noise * present

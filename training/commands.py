@@ -24,7 +24,7 @@ records_app = typer.Typer(
 )
 app.add_typer(records_app, name="records", rich_help_panel="Model")
 
-_STEPS = ("records", "validation fit", "final fit")
+_STEPS = ("records", "epochs of the members")
 
 
 class Settings(Protocol):
@@ -78,7 +78,7 @@ def train(
     ] = None,
     databases: Annotated[
         str, typer.Option(help="What to learn from, separated by commas.")
-    ] = "mitdb,svdb",
+    ] = "mitdb,svdb,vfdb,challenge2017",
     epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the beats.")] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same model.")] = 0,
     device: DeviceOption = None,
@@ -103,10 +103,12 @@ def train(
     fitting = FitSettings(device=device or settings.device, seed=seed)
     if epochs is not None:
         fitting = replace(fitting, epochs=epochs)
+    finished: set[tuple[int, int]] = set()
     with _bars(*_STEPS) as show:
 
-        def on_epoch(which: str, epoch: Epoch, total: int) -> None:
-            show(f"{which} fit", epoch.number, total)
+        def on_epoch(member: int, epoch: Epoch) -> None:
+            finished.add((member, epoch.number))
+            show(_STEPS[1], len(finished), fitting.epochs * fitting.members)
 
         trained = train(
             data or settings.data,
@@ -116,8 +118,11 @@ def train(
             on_record=lambda name, done, total: show("records", done, total),
             on_epoch=on_epoch,
         )
-    for name, f1 in trained.validation.items():
-        typer.echo(f"F1 of {name} on the validation patients: {f1:.3f}")
+    typer.echo("patients judged by the one member that did not know them, Se / +P / F1:")
+    for database, classes in trained.figures.items():
+        for name in ("S", "V"):
+            shown = " / ".join(f"{classes[name][figure]:.3f}" for figure in ("se", "ppv", "f1"))
+            typer.echo(f"  {database:6} {name}: {shown}")
     typer.echo(f"{trained.version}: {trained.weights}, {trained.card}, {trained.report}")
 
 

@@ -4,8 +4,11 @@ The samples are made by running ``ecg.monitor.Monitor`` over records and taking
 the features of the beats it *detected*; there is no second way to make them.
 A detection is labelled by the annotation within 150 ms of it, and as artefact
 where there is none. Flutter stretches have no label: nobody marked their beats.
+Recordings of which only the rhythm is known teach one thing: in atrial
+fibrillation a beat of the usual shape is N, however early it comes.
 """
 
+import csv
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecg.annotation import Annotations, read_annotations
-from ecg.features import CHANNELS, N_CONTEXT
+from ecg.errors import RecordError
+from ecg.features import CHANNELS, CONTEXT, N_CONTEXT
 from ecg.finding import BEAT_CLASSES
 from ecg.model import ARTEFACT, OUTPUTS
 from ecg.monitor import Monitor
-from ecg.record import read_record
+from ecg.record import Record, read_record
 from ecg.roster import Place
 from ecg.state import WINDOW
 
@@ -28,7 +32,11 @@ MATCH_S = 0.15
 UNLABELLED = -100
 """Target of a beat that nobody labelled; the loss leaves it out (torch's own value)."""
 
+USUAL_LIKENESS = 0.75
+"""Correlation with the patient's template from which a beat counts as of the usual shape."""
+
 _CHUNK = 3600
+_LIKENESS = CONTEXT.index("likeness to the template, first lead")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -73,6 +81,56 @@ def observe_record(path: Path) -> BeatSequence:
     """
     record = read_record(path)
     annotations = read_annotations(path, n_samples=record.n_samples)
+    found, windows, contexts = _observe(record)
+    return BeatSequence(
+        record=f"{path.parent.name}/{path.name}",
+        samples=found,
+        windows=windows,
+        contexts=contexts,
+        targets=label(found, annotations, fs=record.fs),
+    )
+
+
+def observe_fibrillation(path: Path) -> BeatSequence:
+    """Run the monitor over a record of atrial fibrillation without marks at its beats.
+
+    Beats of the usual shape are N; the others may be anything, and have no label.
+
+    Raises
+    ------
+    RecordError
+        If the record cannot be read.
+    """
+    found, windows, contexts = _observe(read_record(path))
+    usual = contexts[:, _LIKENESS] >= USUAL_LIKENESS
+    return BeatSequence(
+        record=f"{path.parent.name}/{path.name}",
+        samples=found,
+        windows=windows,
+        contexts=contexts,
+        targets=np.where(usual, BEAT_CLASSES.index("N"), UNLABELLED),
+    )
+
+
+def fibrillation_records(directory: Path) -> list[str]:
+    """Return the records that ``REFERENCE.csv`` of the 2017 challenge calls fibrillation.
+
+    Raises
+    ------
+    RecordError
+        If the list is not there.
+    """
+    listed = directory / "REFERENCE.csv"
+    if not listed.is_file():
+        raise RecordError(f"no {listed}: it says which records are atrial fibrillation")
+    with listed.open(encoding="ascii", newline="") as lines:
+        return [row[0] for row in csv.reader(lines) if row[1] == "A"]
+
+
+def _observe(
+    record: Record,
+) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]:
+    """Return samples, windows and contexts of the beats that the monitor finds."""
     samples: list[int] = []
     windows: list[NDArray[np.float32]] = []
     contexts: list[NDArray[np.float32]] = []
@@ -87,13 +145,10 @@ def observe_record(path: Path) -> BeatSequence:
     monitor = Monitor(on_beat=observe)
     for chunk in record.chunks("training", "training", chunk_samples=_CHUNK):
         monitor.advance([chunk])
-    found = np.array(samples, dtype=np.int64)
-    return BeatSequence(
-        record=f"{path.parent.name}/{path.name}",
-        samples=found,
-        windows=np.stack(windows) if windows else np.zeros((0, CHANNELS, WINDOW), np.float32),
-        contexts=np.stack(contexts) if contexts else np.zeros((0, N_CONTEXT), np.float32),
-        targets=label(found, annotations, fs=record.fs),
+    return (
+        np.array(samples, dtype=np.int64),
+        np.stack(windows) if windows else np.zeros((0, CHANNELS, WINDOW), np.float32),
+        np.stack(contexts) if contexts else np.zeros((0, N_CONTEXT), np.float32),
     )
 
 

@@ -13,22 +13,29 @@ from ecg.model import OUTPUTS, BeatLSTM, BeatLSTMSize
 from training.augment import augment
 from training.dataset import UNLABELLED, BeatSequence, class_counts
 
+_LONG = 1000
+"""Beats from which a record is drawn as often as any other."""
+_SHORT_SHARE = 0.1
+"""How often the shortest record is drawn, beside a long one."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FitSettings:
     """How a model is fitted; kept in its card."""
 
-    epochs: int = 20
+    members: int = 4
+    """Models of the ensemble; each leaves out a part of the patients."""
+    epochs: int = 8
     """Passes, each over as many beats as there are."""
     batch: int = 32
     """Sequences in a step."""
     length: int = 64
     """Beats in a sequence."""
-    learning_rate: float = 2e-3
+    learning_rate: float = 3e-3
     """Highest rate of the one-cycle schedule."""
     weight_decay: float = 1e-3
     dropout: float = 0.3
-    rare_power: float = 0.5
+    rare_power: float = 0.25
     """A class weighs as the inverse of its count to this power."""
     seed: int = 0
     device: str = "auto"
@@ -62,7 +69,7 @@ def fit(
     Parameters
     ----------
     sequences : sequence of BeatSequence
-        Records to learn from; each is drawn equally often, whatever its length.
+        Records to learn from; each is drawn equally often, the short ones less.
     validation : sequence of BeatSequence
         Records that are only looked at; may be empty.
     settings : FitSettings
@@ -79,11 +86,13 @@ def fit(
     Raises
     ------
     ValueError
-        If no record is long enough for a sequence.
+        If no record has beats.
     """
-    usable = [s for s in sequences if len(s) > settings.length]
+    usable = [s for s in sequences if len(s)]
     if not usable:
-        raise ValueError(f"no record has more than {settings.length} beats to learn from")
+        raise ValueError("no record has beats to learn from")
+    shares = np.array([max(min(len(s) / _LONG, 1.0), _SHORT_SHARE) for s in usable])
+    shares /= shares.sum()
     torch.manual_seed(settings.seed)
     rng = np.random.default_rng(settings.seed)
     device = choose_device(settings.device)
@@ -103,7 +112,7 @@ def fit(
         model.train()
         total = 0.0
         for _ in range(steps):
-            windows, contexts, targets = _draw(usable, settings, rng)
+            windows, contexts, targets = _draw(usable, shares, settings, rng)
             logits = model(
                 torch.from_numpy(windows).to(device), torch.from_numpy(contexts).to(device)
             )
@@ -136,14 +145,19 @@ def judge_sequence(model: BeatLSTM, sequence: BeatSequence) -> torch.Tensor:
     return logits[0].cpu()
 
 
-def calibrate(model: BeatLSTM, sequences: Sequence[BeatSequence]) -> float:
-    """Return the temperature that makes probabilities of these records most truthful.
+def calibrate(judged: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
+    """Return the temperature that makes probabilities of unknown patients most truthful.
+
+    Parameters
+    ----------
+    judged : ndarray, shape (n_beats, len(OUTPUTS))
+        Logits by models that did not learn from these beats.
+    labels : ndarray of int, shape (n_beats,)
 
     One number divides all logits; it minimises the unweighted cross entropy
     (Guo et al., ICML 2017, arXiv:1706.04599).
     """
-    logits = torch.cat([judge_sequence(model, s) for s in sequences]).clone()
-    targets = torch.cat([torch.from_numpy(s.targets) for s in sequences])
+    logits, targets = torch.from_numpy(judged), torch.from_numpy(labels)
     log_t = torch.zeros(1, requires_grad=True)
     optimiser = torch.optim.LBFGS([log_t], max_iter=50)
 
@@ -157,16 +171,22 @@ def calibrate(model: BeatLSTM, sequences: Sequence[BeatSequence]) -> float:
     return round(float(log_t.detach().exp()), 4)
 
 
-def f1_by_class(predicted: NDArray[np.int64], targets: NDArray[np.int64]) -> dict[str, float]:
-    """Return the F1 of each output among labelled detections; 0 where there are none."""
+def scores_by_class(
+    predicted: NDArray[np.int64], targets: NDArray[np.int64]
+) -> dict[str, dict[str, float]]:
+    """Return se, ppv and f1 of each output among labelled detections; 0 where there are none."""
     known = targets != UNLABELLED
     predicted, targets = predicted[known], targets[known]
-    f1 = {}
+    scores = {}
     for k, name in enumerate(OUTPUTS):
         hits = int(((predicted == k) & (targets == k)).sum())
-        either = int((predicted == k).sum() + (targets == k).sum())
-        f1[name] = 2 * hits / either if either else 0.0
-    return f1
+        said, true = int((predicted == k).sum()), int((targets == k).sum())
+        scores[name] = {
+            "se": hits / true if true else 0.0,
+            "ppv": hits / said if said else 0.0,
+            "f1": 2 * hits / (said + true) if said + true else 0.0,
+        }
+    return scores
 
 
 def _weights(sequences: Sequence[BeatSequence], power: float) -> torch.Tensor:
@@ -178,18 +198,24 @@ def _weights(sequences: Sequence[BeatSequence], power: float) -> torch.Tensor:
 
 
 def _draw(
-    sequences: Sequence[BeatSequence], settings: FitSettings, rng: np.random.Generator
+    sequences: Sequence[BeatSequence],
+    shares: NDArray[np.float64],
+    settings: FitSettings,
+    rng: np.random.Generator,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]:
-    """Draw a batch: records equally often, a stretch of each from anywhere."""
-    picked = [sequences[k] for k in rng.integers(len(sequences), size=settings.batch)]
-    starts = [int(rng.integers(len(s) - settings.length)) for s in picked]
-    spans = [(s, slice(a, a + settings.length)) for s, a in zip(picked, starts, strict=True)]
-    windows, contexts = augment(
-        np.stack([s.windows[span] for s, span in spans]),
-        np.stack([s.contexts[span] for s, span in spans]),
-        rng,
-    )
-    return windows, contexts, np.stack([s.targets[span] for s, span in spans])
+    """Draw a batch: a stretch of each record from anywhere, short ones filled up at the end."""
+    shape = (settings.batch, settings.length)
+    windows = np.zeros((*shape, *sequences[0].windows.shape[1:]), np.float32)
+    contexts = np.zeros((*shape, sequences[0].contexts.shape[1]), np.float32)
+    targets = np.full(shape, UNLABELLED, np.int64)
+    for row, k in enumerate(rng.choice(len(sequences), size=settings.batch, p=shares)):
+        s = sequences[k]
+        start = int(rng.integers(max(len(s) - settings.length, 0) + 1))
+        end = min(start + settings.length, len(s))
+        windows[row, : end - start] = s.windows[start:end]
+        contexts[row, : end - start] = s.contexts[start:end]
+        targets[row, : end - start] = s.targets[start:end]
+    return (*augment(windows, contexts, rng), targets)
 
 
 def _look(
@@ -212,5 +238,10 @@ def _look(
         number=number,
         loss=loss,
         validation_loss=float(validation_loss),
-        f1=f1_by_class(logits.argmax(dim=-1).numpy(), targets.numpy()),
+        f1={
+            name: figures["f1"]
+            for name, figures in scores_by_class(
+                logits.argmax(dim=-1).numpy(), targets.numpy()
+            ).items()
+        },
     )

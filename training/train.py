@@ -1,35 +1,42 @@
 """``rhythmwatch train``: from recordings to weights, card and report.
 
-The beat model is fitted twice with the same settings: once without the validation patients, to
-see the curves and to set the temperature, and once with all of DS1, to ship.
-Nothing is chosen by the validation patients but the temperature.
+The members of the beat model are each fitted without some of the patients. What they then say
+of those is the cross-validation, and sets the temperature; all members together are shipped.
 """
 
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from ecg.checkpoint import count_parameters, save
 from ecg.errors import RecordError
 from ecg.record import record_names
 from training.curves import write_curves
-from training.dataset import class_counts, observe_records
-from training.fit import Epoch, FitSettings, calibrate, fit
+from training.dataset import (
+    BeatSequence,
+    class_counts,
+    fibrillation_records,
+    observe_fibrillation,
+    observe_records,
+)
+from training.ensemble import fit_ensemble
+from training.fit import Epoch, FitSettings, calibrate, scores_by_class
 from training.rhythm import fit_rhythm, observe_rhythms, seconds_scored, simulated_rhythms
 from training.split import DS1, DS2, check_apart
-
-VALIDATION = ("106", "119", "124", "203", "209", "223")
-"""DS1 patients who are only looked at: between them they have all classes."""
 
 BEAT_DATABASES = ("mitdb", "svdb")
 """Databases whose beats can be learnt from; of mitdb only DS1."""
 
-DATABASES = (*BEAT_DATABASES, "vfdb")
-"""The same and a database of rhythms."""
+FIBRILLATION = "challenge2017"
+"""Database of short records whose rhythm is known; those of atrial fibrillation teach."""
+
+DATABASES = (*BEAT_DATABASES, "vfdb", FIBRILLATION)
+"""The same and databases of rhythms."""
 
 SIMULATED = 12
 """Scripted patients who teach the rhythm model asystole, of which recordings have seconds."""
@@ -37,6 +44,7 @@ SIMULATED = 12
 SOURCES = {
     "mitdb": "MIT-BIH Arrhythmia Database 1.0.0 (Moody & Mark, IEEE EMB 2001;20(3):45-50)",
     "vfdb": "MIT-BIH Malignant Ventricular Ectopy Database 1.0.0 (Greenwald, MS thesis, MIT, 1986)",
+    FIBRILLATION: "PhysioNet/CinC Challenge 2017 (Clifford et al., Computing in Cardiology 2017)",
     "svdb": "MIT-BIH Supraventricular Arrhythmia Database 1.0.0 (Greenwald, PhD thesis, 1990)",
 }
 LICENCE = (
@@ -56,8 +64,9 @@ class Trained:
     card: Path
     report: Path
     version: str
-    validation: dict[str, float]
-    """F1 of each output on the validation patients' detected beats."""
+    figures: dict[str, dict[str, dict[str, float]]]
+    """By database, and by output: se, ppv and f1 of the detected beats of all patients, each
+    judged by the one member that did not know the patient."""
 
 
 def train(
@@ -67,7 +76,7 @@ def train(
     databases: tuple[str, ...] = DATABASES,
     settings: FitSettings | None = None,
     on_record: Callable[[str, int, int], None] | None = None,
-    on_epoch: Callable[[str, Epoch, int], None] | None = None,
+    on_epoch: Callable[[int, Epoch], None] | None = None,
 ) -> Trained:
     """Train the beat model.
 
@@ -83,7 +92,7 @@ def train(
     on_record : callable, optional
         Told the record's name, how many are done, and of how many.
     on_epoch : callable, optional
-        Told which of the two fits ("validation" or "final"), the epoch, and of how many.
+        Told the member and its epoch.
 
     Returns
     -------
@@ -101,50 +110,46 @@ def train(
     paths = training_paths(data, databases)
     of_rhythms = [path for path in paths if path.parent.name in ("vfdb", "mitdb")]
     of_beats = [path for path in paths if path.parent.name in BEAT_DATABASES]
+    fibrillating = [path for path in paths if path.parent.name == FIBRILLATION]
     done: list[str] = []
 
     def read(name: str) -> None:
         done.append(name)
         if on_record is not None:
-            on_record(name, len(done), len(of_beats) + len(of_rhythms))
-
-    def told(which: str) -> Callable[[Epoch], None]:
-        def tell(epoch: Epoch) -> None:
-            if on_epoch is not None:
-                on_epoch(which, epoch, settings.epochs)
-
-        return tell
+            on_record(name, len(done), len(of_beats) + len(of_rhythms) + len(fibrillating))
 
     seconds = observe_rhythms(of_rhythms, progress=read)
     seconds += simulated_rhythms(SIMULATED, seed=settings.seed)
     rhythm = fit_rhythm(seconds, seed=settings.seed)
     sequences = observe_records(of_beats, progress=read)
-    held = [s for s in sequences if s.record in {f"mitdb/{name}" for name in VALIDATION}]
-    rest = [s for s in sequences if s not in held]
-    looked_at, epochs = fit(rest, held, settings, progress=told("validation"))
-    temperature = calibrate(looked_at, held)
-    beats, _ = fit(sequences, [], settings, progress=told("final"))
+    for path in fibrillating:
+        sequences.append(observe_fibrillation(path))
+        read(sequences[-1].record)
+    fitted = fit_ensemble(sequences, settings, progress=on_epoch)
+    figures = cross_validation(sequences, fitted.logits)
     version = save(
-        beats,
+        fitted.model,
         rhythm,
         out,
-        temperature=temperature,
+        temperature=calibrate(
+            np.concatenate(fitted.logits), np.concatenate([s.targets for s in sequences])
+        ),
         card={
             "intended_use": INTENDED_USE,
             "licence": LICENCE,
             "sources": [SOURCES[name] for name in databases],
             "records": [s.record for s in sequences],
             "beats": class_counts(sequences),
-            "validation": {
-                "records": [s.record for s in held],
-                "f1_of_detected_beats_before_the_final_fit": epochs[-1].f1,
-            },
+            "cross_validation_of_single_members": figures,
             "rhythm": {
                 "records": [s.record for s in seconds],
                 "vf_seconds_of_the_training_records": seconds_scored(rhythm, seconds),
             },
             "settings": settings.as_dict(),
-            "parameters": {"beats": count_parameters(beats), "rhythm": count_parameters(rhythm)},
+            "parameters": {
+                "beats": count_parameters(fitted.model),
+                "rhythm": count_parameters(rhythm),
+            },
             "made_with": {
                 "command": f"rhythmwatch train --databases {','.join(databases)} "
                 f"--epochs {settings.epochs} --seed {settings.seed}",
@@ -155,14 +160,29 @@ def train(
         },
     )
     report = out.with_suffix(".html")
-    write_curves(epochs, report, title=f"Fit of {version} without the validation patients")
+    write_curves(fitted.epochs, report, title=f"Fit of the members of {version}")
     return Trained(
         weights=out,
         card=out.with_suffix(".json"),
         report=report,
         version=version,
-        validation=epochs[-1].f1,
+        figures=figures,
     )
+
+
+def cross_validation(
+    sequences: list[BeatSequence], logits: list[NDArray[np.float32]]
+) -> dict[str, dict[str, dict[str, float]]]:
+    """Score what was said of unknown patients, by database and for all; see ``Trained.figures``."""
+    databases = [s.record.split("/")[0] for s in sequences]
+    figures = {}
+    for name in (*dict.fromkeys(databases), "all"):
+        chosen = [k for k, database in enumerate(databases) if name in (database, "all")]
+        figures[name] = scores_by_class(
+            np.concatenate([logits[k] for k in chosen]).argmax(axis=1),
+            np.concatenate([sequences[k].targets for k in chosen]),
+        )
+    return figures
 
 
 def training_paths(data: Path, databases: tuple[str, ...]) -> list[Path]:
@@ -190,6 +210,13 @@ def training_paths(data: Path, databases: tuple[str, ...]) -> list[Path]:
                 f"no {database} in {data}: fetch it with: rhythmwatch records download {database}, "
                 f"or leave it out with --databases"
             )
-        names = DS1 if database == "mitdb" else record_names(directory)
-        paths += [directory / name for name in names]
+        paths += [directory / name for name in _names(directory)]
     return paths
+
+
+def _names(directory: Path) -> Sequence[str]:
+    if directory.name == "mitdb":
+        return DS1
+    if directory.name == FIBRILLATION:
+        return fibrillation_records(directory)
+    return record_names(directory)

@@ -9,7 +9,7 @@ import torch
 from ecg.chunk import Chunk
 from ecg.finding import Beat, Finding, Findings, RhythmWindow, Status
 from ecg.judge import Judge
-from ecg.model import BeatLSTM, BeatLSTMSize, RhythmLSTM
+from ecg.model import BeatEnsemble, BeatLSTM, BeatLSTMSize, RhythmLSTM
 from ecg.monitor import Monitor
 from ecg.script import Step
 from ecg.simulator import Simulator
@@ -30,7 +30,8 @@ BUSY: tuple[Step, ...] = (
 def judge() -> Judge:
     """Return models whose weights are always the same chance ones."""
     torch.manual_seed(7)
-    return Judge(BeatLSTM(BeatLSTMSize()), RhythmLSTM(), version="test", device="cpu")
+    two = BeatEnsemble([BeatLSTM(BeatLSTMSize()), BeatLSTM(BeatLSTMSize())])
+    return Judge(two, RhythmLSTM(), version="test", device="cpu")
 
 
 def recorded(

@@ -12,7 +12,7 @@ from ecg.checkpoint import save
 from ecg.errors import CheckpointError, RecordError
 from ecg.judge import Judge
 from ecg.metrics import NOT_JUDGED
-from ecg.model import BeatLSTM, BeatLSTMSize, RhythmLSTM
+from ecg.model import BeatEnsemble, BeatLSTM, BeatLSTMSize, RhythmLSTM
 from ecg.script import Step
 from ecg.simulator import Simulator, write_wfdb
 from training.evaluate import EXTENSION, evaluate, run, select, write_found
@@ -22,9 +22,9 @@ SINUS = [Step(duration_s=40, rate_bpm=75, pvc_per_min=6)]
 NOISY = [Step(duration_s=30), Step(duration_s=20, artefact="lead_off"), Step(duration_s=10)]
 
 
-def model() -> BeatLSTM:
+def model() -> BeatEnsemble:
     torch.manual_seed(4)
-    return BeatLSTM(BeatLSTMSize())
+    return BeatEnsemble([BeatLSTM(BeatLSTMSize())])
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ecg.judge import Judge
-from ecg.model import BeatLSTM, BeatLSTMSize, RhythmLSTM
+from ecg.model import BeatEnsemble, BeatLSTM, BeatLSTMSize, RhythmLSTM
 from ecg.script import Step
 from ecg.simulator import Simulator, write_wfdb
 from training.calibration import reliability
@@ -41,7 +41,9 @@ def test_reliability_refuses_what_is_no_probability() -> None:
 def test_the_report_is_one_page_with_figures_and_wrong_strips(tmp_path: Path) -> None:
     write_wfdb(tmp_path, "p1", Simulator([Step(duration_s=40, pvc_per_min=10)], fs=250, seed=1))
     torch.manual_seed(3)  # weights of chance judge most beats wrong
-    judge = Judge(BeatLSTM(BeatLSTMSize()), RhythmLSTM(), version="rw-test", device="cpu")
+    judge = Judge(
+        BeatEnsemble([BeatLSTM(BeatLSTMSize())]), RhythmLSTM(), version="rw-test", device="cpu"
+    )
     heard = evaluate(tmp_path, ["p1"], judge=judge)
     card = scorecard(heard, from_s=5.0)
     page = tmp_path / "out" / "report.html"
