@@ -10,7 +10,7 @@ import torch
 from ecg.checkpoint import SHIPPED, load, read_card, save
 from ecg.errors import CheckpointError
 from ecg.features import CHANNELS, N_CONTEXT
-from ecg.model import BeatLSTM, BeatLSTMSize, RhythmLSTM
+from ecg.model import BeatEnsemble, BeatLSTM, BeatLSTMSize, RhythmLSTM
 from ecg.state import WINDOW
 
 
@@ -18,7 +18,7 @@ from ecg.state import WINDOW
 def weights(tmp_path: Path) -> Path:
     torch.manual_seed(1)
     path = tmp_path / "here" / "m.safetensors"
-    save(BeatLSTM(BeatLSTMSize(hidden=16)), RhythmLSTM(), path, temperature=1.5)
+    save(BeatEnsemble([BeatLSTM(BeatLSTMSize(hidden=16))]), RhythmLSTM(), path, temperature=1.5)
     return path
 
 
