@@ -33,6 +33,7 @@ def client() -> Client:
     client._consumer = Library()
     client._next = {PLACE: 5}
     client._doubted = {}
+    client._sparse = set()
     return client
 
 
@@ -53,12 +54,17 @@ def test_messages_passed_over_are_read_again(client: Client) -> None:
     assert given(client, 5, 6, 7, 8, 9, 10) == [5, 6, 7, 8, 9, 10]
 
 
+def test_messages_passed_over_within_a_batch_are_read_again(client: Client) -> None:
+    assert given(client, 5, 6, 9, 10) == [5, 6]
+    assert client._consumer.sought == [(client._tp(*PLACE), 7)]
+    assert given(client, 7, 8, 9, 10) == [7, 8, 9, 10]
+
+
 def test_messages_gone_from_the_broker_are_asked_for_once(client: Client) -> None:
     assert given(client, 9) == []
     assert given(client, 9) == [9]
     assert len(client._consumer.sought) == 1
-    assert given(client, 20) == []
-    assert given(client, 20) == [20]
+    assert given(client, 20, 30) == [20, 30]
 
 
 def test_messages_given_before_are_left_out(client: Client) -> None:
