@@ -111,17 +111,16 @@ def fit_ensemble(
 
     teller = Thread(target=tell, daemon=True)
     teller.start()
-    try:
-        with ProcessPoolExecutor(
-            min(PROCESSES, settings.members),
-            mp_context=spawn,
-            initializer=_begin,
-            initargs=(list(sequences), parts, settings, size, news),
-        ) as pool:
-            members = list(pool.map(_fit_member, range(settings.members)))
-    finally:
-        news.put(None)
-        teller.join()
+    with ProcessPoolExecutor(
+        min(PROCESSES, settings.members),
+        mp_context=spawn,
+        initializer=_begin,
+        initargs=(list(sequences), parts, settings, size, news),
+    ) as pool:
+        members = list(pool.map(_fit_member, range(settings.members)))
+    # not where a process was killed: it may have held the queue's lock, and we would wait for ever
+    news.put(None)
+    teller.join()
     models = []
     for member in members:
         model = BeatLSTM(size)
