@@ -61,6 +61,8 @@ class KafkaServer:
             "broker.session.timeout.ms": 6000,
             "log.cleaner.dedupe.buffer.size": 16777216,
             "log.cleaner.backoff.ms": 500,
+            # tests that date their messages long ago must not lose them half a minute on
+            "log.initial.task.delay.ms": 3_600_000,
         }
         self._config = self.directory / "server.properties"
         self._config.write_text("".join(f"{key}={value}\n" for key, value in properties.items()))

@@ -75,7 +75,7 @@ def send(producer: Producer, message: Waveform) -> None:
         message.patient,
         encode_waveform(message),
         headers=headers_of(message),
-        timestamp_ms=message.sent_ns // 1_000_000,
+        # dated now by the client: what is older than a day the broker would delete
     )
 
 

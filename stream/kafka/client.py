@@ -1,7 +1,6 @@
 """What all clients of the library have in common: errors, opening, looking up offsets."""
 
 import contextlib
-import logging
 from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Any, Self
@@ -19,8 +18,6 @@ from kafka.net.compat import KafkaNetClient
 from stream.errors import BrokerError, FencedError
 from stream.kafka import limits
 from stream.kafka.cluster import Cluster, Incoming, Place
-
-logger = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
@@ -62,9 +59,6 @@ class Client:
 
     def __init__(self, cluster: Cluster, **config: Any) -> None:
         self._cluster = cluster
-        self._next: dict[Place, int] = {}
-        self._doubted: dict[Place, int] = {}
-        self._sparse: set[Place] = set()
         with as_broker_error(f"connecting a consumer to {cluster.bootstrap}"):
             self._consumer = open_client(
                 KafkaConsumer,
@@ -97,41 +91,6 @@ class Client:
             headers=tuple((name, bytes(value or b"")) for name, value in message.headers or ()),
             timestamp_ms=message.timestamp,
         )
-
-    def _in_sequence(self, batches: Any) -> Iterator[tuple[Place, list[Any]]]:
-        """Yield what one poll brought, and have read again what it left out.
-
-        The client (kafka-python 3.0.12) has been seen to pass over messages while
-        processes of its group were killed and stopped. So where offsets do not go
-        on, the place is sought once. If they still do not, the messages in between
-        are gone from the broker: the topic is compacted or has been cut off, and
-        its gaps are believed from then on.
-        """
-        for tp, batch in batches.items():
-            place = self._place(tp)
-            expected = self._next.get(place, 0)
-            new = [message for message in batch if message.offset >= expected]
-            if place not in self._sparse:
-                new = self._until_gap(tp, place, new, expected)
-            if new:
-                self._next[place] = new[-1].offset + 1
-                yield place, new
-
-    def _until_gap(self, tp: Any, place: Place, messages: list[Any], expected: int) -> list[Any]:
-        """Return the messages before the first gap, and go back there."""
-        for n, message in enumerate(messages):
-            if message.offset == expected + n:
-                continue
-            gap = expected + n
-            if self._doubted.get(place) == gap:
-                self._sparse.add(place)
-                return messages
-            logger.info("%s[%d]: nothing at %d, reading again", *place, gap)
-            self._doubted[place] = gap
-            with as_broker_error("seeking"):
-                self._consumer.seek(tp, gap)
-            return messages[:n]
-        return messages
 
     def partitions(self, topic: str) -> int:
         """Return how many partitions a topic has; BrokerError if it is not there."""

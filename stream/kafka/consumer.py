@@ -147,6 +147,7 @@ class Consumer(Client):
         self._listener = _Listener(self._consumer)
         self._owned: frozenset[int] = frozenset()
         self._started: set[int] = set()
+        self._next: dict[Place, int] = {}
         self._generation = -1
         self._unsettled_since: float | None = None
         self._asked_again = False
@@ -195,10 +196,13 @@ class Consumer(Client):
             )
         self._watch()
         revoked, assigned = self._changes()
-        ours = {tp: batch for tp, batch in batches.items() if tp.partition in self._started}
-        messages = [
-            self._incoming(message) for _, batch in self._in_sequence(ours) for message in batch
-        ]
+        messages: list[Incoming] = []
+        for tp, batch in batches.items():
+            place = self._place(tp)
+            if place[1] not in self._started:
+                continue
+            messages.extend(self._incoming(message) for message in batch)
+            self._next[place] = batch[-1].offset + 1
         return Polled(revoked=revoked, assigned=assigned, messages=messages)
 
     def _watch(self) -> None:

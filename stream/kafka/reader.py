@@ -42,6 +42,7 @@ class Reader(Client):
         offsets: Mapping[Place, int] | None = None,
     ) -> None:
         super().__init__(cluster)
+        self._next: dict[Place, int] = {}
         try:
             chosen = None if partitions is None else sorted(set(partitions))
             self._places = [
@@ -105,8 +106,9 @@ class Reader(Client):
                 timeout_ms=max(1, round(timeout_s * 1000)), max_records=max_messages
             )
         messages: list[Incoming] = []
-        for place, found in self._in_sequence(batches):
-            batch = found
+        for tp, batch in batches.items():
+            place = self._place(tp)
+            self._next[place] = batch[-1].offset + 1
             from_ms = self._from_ms.get(place)
             if from_ms is not None:
                 # the embedded broker does not look up times: it begins at its oldest message
