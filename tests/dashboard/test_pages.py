@@ -1,5 +1,7 @@
 """The pages as Streamlit runs them, without a browser."""
 
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
 
@@ -24,6 +26,15 @@ from tests.dashboard.synthetic import (
 )
 
 APP = Path(__file__).parents[2] / "dashboard" / "app.py"
+
+
+@pytest.fixture(autouse=True)
+def main_module() -> Iterator[None]:
+    """Put back the main module: AppTest leaves its page's script there, and whatever starts a
+    process by multiprocessing afterwards would run that script in it."""
+    before = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = before
 
 
 @pytest.fixture
