@@ -13,7 +13,7 @@ In words; the first steps in the tradition of Pan & Tompkins (IEEE TBME
   network, fitted on the training recordings, gives its log-odds of being a QRS;
 * accept it where they are positive, unless it follows within 200 ms;
 * when 1.66 mean RR intervals pass without one, the likeliest candidate since is
-  taken if it is likely enough (search-back).
+  taken if it is likely or high enough (search-back).
 
 The first 1.6 s only collect candidates; then the levels are set and those
 beats are found in retrospect, within the 2.0 s that a beat may take.
@@ -47,6 +47,9 @@ FLOOR_MV = 0.012
 SEARCH_BACK_RR = 1.66
 SEARCH_BACK = -2.0
 """Log-odds from which a candidate is taken when a beat is overdue."""
+TALL = 0.5
+"""Height, in usual beats, from which one is taken then whatever the odds: ventricular fibrillation
+is like nothing that was learnt, and must not look like a heart that stands still."""
 FALL = 0.7
 """A peak has passed when the height has fallen to this share of it. At 0.5 every second beat of a
 ventricular tachycardia at 200/min was missed: over 195 ms of averaging it falls no further."""
@@ -201,10 +204,15 @@ def _candidate(s: np.void, e: int) -> None:
         return
     shape, lag = _look(s, e, p, steepest)
     odds = _odds(s["looks"])
+    late = s["last_r"] >= 0 and since > SEARCH_BACK_RR * s["rr_mean"]
     if odds > 0:
-        if s["last_r"] >= 0 and since > SEARCH_BACK_RR * s["rr_mean"]:
+        if late:
             _search_back(s, e)
         _learn_levels(s, s["peak_heights"], 0.125)
+        _learn_shape(s, e, p + lag, shape)
+        _accept(s, r, steepest)
+    elif late and (odds > SEARCH_BACK or s["peak"] > TALL):
+        _learn_levels(s, s["peak_heights"], 0.25)
         _learn_shape(s, e, p + lag, shape)
         _accept(s, r, steepest)
     else:
@@ -440,7 +448,10 @@ def _search_back(s: np.void, e: int) -> None:
         r = s["candidate_r"][k]
         if s["last_r"] >= 0 and r - s["last_r"] < REFRACTORY:
             continue
-        if e - r > TOO_OLD or s["candidate_odds"][k] < SEARCH_BACK:
+        tall = 0.0
+        for lead in range(s["n_leads"]):
+            tall += s["weight"][lead] * s["candidate_heights"][k, lead]
+        if e - r > TOO_OLD or (s["candidate_odds"][k] < SEARCH_BACK and tall < TALL):
             continue
         if best < 0 or s["candidate_odds"][k] > s["candidate_odds"][best]:
             best = k
