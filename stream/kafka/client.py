@@ -67,12 +67,11 @@ class Client:
                 bootstrap_timeout_ms=limits.REQUEST_TIMEOUT_MS,
                 request_timeout_ms=limits.REQUEST_TIMEOUT_MS,
                 reconnect_backoff_max_ms=1000,
-                fetch_max_wait_ms=limits.FETCH_WAIT_MS,
                 enable_auto_commit=False,
                 allow_auto_create_topics=False,
                 auto_offset_reset="earliest",
                 metrics_enabled=False,
-                **config,
+                **{"fetch_max_wait_ms": limits.FETCH_WAIT_MS, **config},
             )
         give_messages(self._consumer, prefix=cluster.prefix, headers=headers)
 

@@ -1,5 +1,6 @@
 """A member of a consumer group: what is ours, what comes, what is committed."""
 
+import contextlib
 import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -37,6 +38,8 @@ class Consumer(Client):
         True for roles that restore state first: a newly assigned partition gives
         no messages until ``start``. Otherwise it starts from the committed
         offset, else from the oldest message kept.
+    fetch_bytes, fetch_wait_ms : int
+        The broker answers when it has so many bytes, or after so many ms.
 
     Raises
     ------
@@ -46,11 +49,20 @@ class Consumer(Client):
     """
 
     def __init__(
-        self, cluster: Cluster, group: str, topics: Sequence[str], *, held: bool = False
+        self,
+        cluster: Cluster,
+        group: str,
+        topics: Sequence[str],
+        *,
+        held: bool = False,
+        fetch_bytes: int = 1,
+        fetch_wait_ms: int = limits.FETCH_WAIT_MS,
     ) -> None:
         super().__init__(
             cluster,
             headers=False,
+            fetch_min_bytes=fetch_bytes,
+            fetch_max_wait_ms=fetch_wait_ms,
             group_id=cluster.prefix + group,
             session_timeout_ms=limits.SESSION_TIMEOUT_MS,
             heartbeat_interval_ms=limits.HEARTBEAT_INTERVAL_MS,
@@ -205,6 +217,19 @@ class Consumer(Client):
             except (ValueError, IllegalStateError) as error:
                 # the next poll will say that the partition is gone again
                 logger.info("partition %d left before it was started: %s", partition, error)
+
+    def hold(self, partition: int) -> None:
+        """Give nothing of a partition until ``release``, or until it is assigned anew."""
+        self._flow(partition, flows=False)
+
+    def release(self, partition: int) -> None:
+        """Let a partition that was held flow again."""
+        self._flow(partition, flows=True)
+
+    def _flow(self, partition: int, *, flows: bool) -> None:
+        tps = [self._tp(topic, partition) for topic in self._topics]
+        with contextlib.suppress(IllegalStateError):  # the next poll will say that it is gone
+            (self._consumer.resume if flows else self._consumer.pause)(*tps)
 
     def position(self, topic: str, partition: int) -> int:
         """Return the offset of the next message that ``poll`` will give.
