@@ -221,9 +221,11 @@ class AlarmRole:
         for event in patient.events:
             if heard is not None and event.sequence <= heard.get(event.alarm_id, 0):
                 continue
-            message = alarm_message(event, epoch=part.epoch)
+            message = alarm_message(event, epoch=part.epoch, now_ns=self._clock.now_ns())
             self._producer.send(ALARMS.name, name, encode(message), partition=part.number)
             metrics.ALARMS.labels(event.code, event.event).inc()
+            if message.data.late_s is not None:
+                metrics.LATE_ALARMS.inc()
         for minute in patient.minutes:
             if minute.end_sample <= part.tail.trends.of(name, minute.stream):
                 continue

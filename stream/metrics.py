@@ -19,6 +19,9 @@ CHUNKS = Counter(
 )
 BEATS = Counter("rhythmwatch_beats_total", "Beats found, by class", ["beat_class"])
 ALARMS = Counter("rhythmwatch_alarm_events_total", "Alarm transitions", ["code", "event"])
+LATE_ALARMS = Counter(
+    "rhythmwatch_late_alarm_events_total", "Alarm transitions told more than 10 s after the fact"
+)
 PATIENTS = Gauge("rhythmwatch_patients", "Patients whose state is held", ["role"])
 TAKEOVERS = Counter("rhythmwatch_takeovers_total", "Partitions taken over", ["role"])
 WEBHOOK_ATTEMPTS = Counter(

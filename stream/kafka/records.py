@@ -70,7 +70,9 @@ class Records(Fetcher.PartitionRecords):  # type: ignore[misc]  # the client is 
                 # a key that is not text is nobody's; it must not stop the others
                 key=None if one.key is None else one.key.decode(errors="replace"),
                 value=None if one.value is None else bytes(one.value),
-                headers=tuple((name, bytes(value or b"")) for name, value in one.headers or ()),
+                headers=tuple((name, bytes(value or b"")) for name, value in one.headers)
+                if self._headers
+                else (),
                 timestamp_ms=one.timestamp,
             )
 
