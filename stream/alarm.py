@@ -66,10 +66,10 @@ class AlarmRole:
         self._partitions: dict[int, Partition] = {}
         self._next_commit_s = 0.0
         self._next_tick_s = 0.0
-        self._producer = Producer(cluster)
+        self._producer = Producer(cluster, in_batches=True)
         self._dead_letters = DeadLetters(self._producer, clock, role="alarm")
         try:
-            self._consumer = Consumer(cluster, GROUP, _INPUTS, held=True)
+            self._consumer = Consumer(cluster, GROUP, _INPUTS, held=True, gather=True)
         except BrokerError:
             self._producer.close()
             raise
@@ -105,8 +105,11 @@ class AlarmRole:
         for partition in polled.revoked:
             self._partitions.pop(partition, None)
         self._take_over(polled.assigned)
-        for message in sorted(polled.messages, key=lambda one: _INPUTS.index(one.topic)):
-            self._take(message)
+        by_topic = {topic: [m for m in polled.messages if m.topic == topic] for topic in _INPUTS}
+        for topic, messages in by_topic.items():
+            for message in messages:
+                self._take(message)
+            metrics.MESSAGES.labels("alarm", topic).inc(len(messages))
         now = time.monotonic()
         if now >= self._next_tick_s and len(polled.messages) < MAX_MESSAGES:
             self._next_tick_s = now + TICK_EVERY_S
@@ -139,7 +142,6 @@ class AlarmRole:
     # --- what comes in ---
 
     def _take(self, message: Incoming) -> None:
-        metrics.MESSAGES.labels("alarm", message.topic).inc()
         part = self._partitions[message.partition]
         known = part.patients.get(message.key or "")
         if known is not None and message.offset < known.covered.get(message.topic, 0):

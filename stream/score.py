@@ -35,12 +35,6 @@ logger = logging.getLogger(__name__)
 
 GROUP = "score"
 POLL_S = 0.05
-FETCH_WAIT_MS = 50
-FETCH_BYTES = 1024 * 1024
-"""The broker waits ``FETCH_WAIT_MS`` for so many bytes, so that a tick holds many patients: one
-tick costs as much by itself as some tens of chunks."""
-LINGER_MS = 5
-"""Findings of a tick travel in few batches; the end of the tick sends the rest at once."""
 COMMIT_EVERY_S = 1.0
 STATES_EVERY_S = 0.25
 """How often it is looked whose state is due, and what has been held back for long enough."""
@@ -85,18 +79,11 @@ class Score:
         self._next_commit_s = 0.0
         self._next_states_s = 0.0
         self._next_sign_s = 0.0
-        self._producer = Producer(cluster, linger_ms=LINGER_MS)
+        self._producer = Producer(cluster, in_batches=True)
         self._dead_letters = DeadLetters(self._producer, clock, role="score")
         try:
             n_partitions = self._producer.partitions(WAVEFORMS.name)
-            self._consumer = Consumer(
-                cluster,
-                GROUP,
-                [WAVEFORMS.name],
-                held=True,
-                fetch_bytes=FETCH_BYTES,
-                fetch_wait_ms=FETCH_WAIT_MS,
-            )
+            self._consumer = Consumer(cluster, GROUP, [WAVEFORMS.name], held=True, gather=True)
         except BrokerError:
             self._producer.close()
             raise

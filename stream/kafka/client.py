@@ -71,7 +71,7 @@ class Client:
                 allow_auto_create_topics=False,
                 auto_offset_reset="earliest",
                 metrics_enabled=False,
-                **{"fetch_max_wait_ms": limits.FETCH_WAIT_MS, **config},
+                **config,
             )
         give_messages(self._consumer, prefix=cluster.prefix, headers=headers)
 

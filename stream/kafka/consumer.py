@@ -38,8 +38,9 @@ class Consumer(Client):
         True for roles that restore state first: a newly assigned partition gives
         no messages until ``start``. Otherwise it starts from the committed
         offset, else from the oldest message kept.
-    fetch_bytes, fetch_wait_ms : int
-        The broker answers when it has so many bytes, or after so many ms.
+    gather : bool
+        True for roles to which a poll costs something by itself: the broker answers
+        when it has much, or after a moment, and not as soon as there is something.
 
     Raises
     ------
@@ -55,14 +56,13 @@ class Consumer(Client):
         topics: Sequence[str],
         *,
         held: bool = False,
-        fetch_bytes: int = 1,
-        fetch_wait_ms: int = limits.FETCH_WAIT_MS,
+        gather: bool = False,
     ) -> None:
         super().__init__(
             cluster,
             headers=False,
-            fetch_min_bytes=fetch_bytes,
-            fetch_max_wait_ms=fetch_wait_ms,
+            fetch_min_bytes=limits.GATHER_BYTES if gather else 1,
+            fetch_max_wait_ms=limits.GATHER_MS if gather else limits.FETCH_WAIT_MS,
             group_id=cluster.prefix + group,
             session_timeout_ms=limits.SESSION_TIMEOUT_MS,
             heartbeat_interval_ms=limits.HEARTBEAT_INTERVAL_MS,

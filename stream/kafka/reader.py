@@ -41,7 +41,7 @@ class Reader(Client):
         start: Literal["earliest", "latest"] | int = "earliest",
         offsets: Mapping[Place, int] | None = None,
     ) -> None:
-        super().__init__(cluster, headers=True)
+        super().__init__(cluster, headers=True, fetch_max_wait_ms=limits.FETCH_WAIT_MS)
         self._next: dict[Place, int] = {}
         try:
             chosen = None if partitions is None else sorted(set(partitions))
