@@ -117,16 +117,11 @@ class Producer:
             partition = partition_for(key, self.partitions(topic))
         if self._client is None:
             self._connect()
-        if self._batches is not None and not headers and timestamp_ms is None:
-            if partition >= self.partitions(topic):
-                raise ValueError(f"{topic} has no partition {partition}")
-            self._batches.add(
-                self._cluster.prefix + topic,
-                partition,
-                None if key is None else key.encode(),
-                value,
-            )
-            return
+        if self._batches is not None:
+            if not headers and timestamp_ms is None:
+                self._write(self._batches, topic, partition, key, value)
+                return
+            self._batches.hand_over()  # what was said before comes before
         if len(self._sent) >= limits.MAX_UNCONFIRMED:
             self._settle()
         try:
@@ -144,6 +139,20 @@ class Producer:
         except BrokerError:
             self._drop()
             raise
+
+    def _write(
+        self, batches: Batches, topic: str, partition: int, key: str | None, value: bytes | None
+    ) -> None:
+        if not 0 <= partition < self.partitions(topic):
+            raise BrokerError(
+                f"{topic} has {self.partitions(topic)} partitions, a message is for {partition}"
+            )
+        batches.add(
+            self._cluster.prefix + topic,
+            partition,
+            None if key is None else key.encode(),
+            value,
+        )
 
     def flush(self) -> dict[Place, int]:
         """Wait until everything sent so far is acknowledged.
