@@ -1,6 +1,7 @@
 """A chunk: some consecutive samples of one patient's ECG leads, as they arrive."""
 
 from dataclasses import dataclass
+from math import inf
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,7 +95,7 @@ class Chunk:
             raise ChunkError(f"{n_leads} lead names for {self.samples.shape[1]} columns of samples")
         if len(self.gain) != n_leads or len(self.baseline) != n_leads:
             raise ChunkError(f"gain and baseline must have {n_leads} values, one a lead")
-        if not all(np.isfinite(g) and g > 0 for g in self.gain):
+        if not all(0 < g < inf for g in self.gain):
             raise ChunkError(f"gain must be positive ADC units per mV, got {self.gain}")
         if self.first_sample < 0:
             raise ChunkError(f"first_sample must be 0 or more, got {self.first_sample}")
