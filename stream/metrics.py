@@ -23,6 +23,21 @@ WEBHOOK_ATTEMPTS = Counter(
 WEBHOOKS_WAITING = Gauge(
     "rhythmwatch_webhooks_waiting", "Alarm events that are not yet delivered", ["endpoint"]
 )
+ARCHIVED = Counter(
+    "rhythmwatch_archived_total",
+    "Written to the archive and safe on disk: samples, missing (of these, filled in for gaps), "
+    "records, bytes; unplaced are annotations of samples that it does not have",
+    ["what"],
+)
+ARCHIVE_PASSED_OVER = Counter(
+    "rhythmwatch_archive_passed_over_total",
+    "Messages that the archive did not take, by reason: unreadable, wrong-key, wrong-partition, "
+    "refused, repeat",
+    ["reason"],
+)
+ARCHIVE_FAILURES = Counter(
+    "rhythmwatch_archive_failures_total", "Times that the archive could not be written"
+)
 LATENCY = Histogram(
     "rhythmwatch_publish_latency_seconds",
     "From the sending of a waveform to its findings being acknowledged by the broker",

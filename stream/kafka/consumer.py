@@ -1,5 +1,6 @@
 """A member of a consumer group: what is ours, what comes, what is committed."""
 
+import contextlib
 import logging
 import threading
 import time
@@ -289,6 +290,19 @@ class Consumer(Client):
             except (ValueError, IllegalStateError) as error:
                 # the next poll will say that the partition is gone again
                 logger.info("partition %d left before it was started: %s", partition, error)
+
+    def hold(self, topic: str, partition: int, *, held: bool) -> None:
+        """Give no messages of one topic of a started partition for a while, or go on.
+
+        A change of the group lets it flow again.
+        """
+        tp = self._tp(topic, partition)
+        # a partition that has just been taken away is nobody's to hold
+        with contextlib.suppress(IllegalStateError, KeyError):
+            if held:
+                self._consumer.pause(tp)
+            else:
+                self._consumer.resume(tp)
 
     def position(self, topic: str, partition: int) -> int:
         """Return the offset of the next message that ``poll`` will give.
