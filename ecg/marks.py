@@ -6,14 +6,15 @@ its text says why. ``+`` says which rhythm begins, ``~`` where the signal
 becomes fit to be judged or unfit; both are repeated at the start of a record.
 """
 
-import contextlib
 from array import array
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import wfdb
+from numpy.typing import NDArray
 
+from ecg.annotation_file import encode
 from ecg.errors import RecordError
 from ecg.files import put_in_place
 from ecg.finding import Beat, BeatClass, RhythmWindow, Status
@@ -101,25 +102,42 @@ class Marks:
         marks.append((sample, note))
         self.changed = True
 
-    def in_order(self) -> list[tuple[int, str, int, str]]:
-        """Return sample, symbol, subtype and text of all annotations.
+    def in_order(self) -> list[tuple[int, str, str]]:
+        """Return sample, symbol and text of all annotations."""
+        samples, symbols, notes = self._merged()
+        return [
+            (sample, symbol, notes.get(i, ""))
+            for i, (sample, symbol) in enumerate(zip(samples.tolist(), symbols, strict=True))
+        ]
+
+    def _merged(self) -> tuple[NDArray[np.int64], list[str], dict[int, str]]:
+        """Return samples and symbols of all annotations, and the texts by position.
 
         WFDB allows one annotation at a sample, so changes make way for beats.
         """
-        merged = [
-            (sample, chr(symbol), 0, self.notes.get(sample, ""))
-            for sample, symbol in zip(self.samples, self.symbols, strict=True)
-        ]
         taken = set(self.samples)
-        for symbol, changes in (("+", self.rhythms), ("~", self.quality)):
-            for sample, note in changes:
-                subtype = _UNREADABLE if symbol == "~" and note != FIT_NOTE else 0
-                while sample in taken:
-                    sample += 1
-                taken.add(sample)
-                merged.append((sample, symbol, subtype, note))
-        merged.sort()
-        return merged
+        changes: list[tuple[int, str, str]] = []
+        for symbol, marks in (("+", self.rhythms), ("~", self.quality)):
+            for sample, note in marks:
+                free = sample
+                while free in taken:
+                    free += 1
+                taken.add(free)
+                changes.append((free, symbol, note))
+        samples = np.array([*self.samples, *(one[0] for one in changes)], dtype=np.int64)
+        symbols = [*self.symbols.decode(), *(one[1] for one in changes)]
+        texts = {len(self.samples) + i: one[2] for i, one in enumerate(changes)}
+        if self.notes:
+            of_beats = enumerate(self.samples)
+            texts |= {i: self.notes[sample] for i, sample in of_beats if sample in self.notes}
+        order = np.argsort(samples)
+        place = np.empty_like(order)
+        place[order] = np.arange(len(order))
+        return (
+            samples[order],
+            [symbols[i] for i in order.tolist()],
+            {int(place[i]): text for i, text in texts.items()},
+        )
 
     def write(self, directory: Path, name: str, *, fs: float, extension: str = EXTENSION) -> None:
         """Write the annotation file, whole or not at all.
@@ -131,24 +149,15 @@ class Marks:
         OSError
             If it cannot be written.
         """
-        merged = self.in_order()
-        if not merged:
+        if not len(self):
             raise RecordError(f"no beat was found in record {name}: there is nothing to write")
-        scratch = directory / ".new"
-        scratch.mkdir(exist_ok=True)
-        wfdb.wrann(
-            name,
-            extension,
-            np.array([sample for sample, _, _, _ in merged], dtype=np.int64),
-            symbol=[symbol for _, symbol, _, _ in merged],
-            subtype=np.array([subtype for _, _, subtype, _ in merged], dtype=np.int64),
-            aux_note=[note for _, _, _, note in merged],
-            fs=fs,
-            write_dir=str(scratch),
-        )
-        put_in_place(scratch / f"{name}.{extension}", directory / f"{name}.{extension}")
-        with contextlib.suppress(OSError):
-            scratch.rmdir()
+        samples, symbols, texts = self._merged()
+        unfit = {
+            i: _UNREADABLE for i, text in texts.items() if symbols[i] == "~" and text != FIT_NOTE
+        }
+        scratch = directory / f".{name}.{extension}.new"
+        scratch.write_bytes(encode(samples, symbols, fs=fs, subtypes=unfit, notes=texts))
+        put_in_place(scratch, directory / f"{name}.{extension}")
         self.changed = False
 
     @classmethod

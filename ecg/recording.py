@@ -18,7 +18,7 @@ import wfdb
 from numpy.typing import NDArray
 
 from ecg.errors import RecordError
-from ecg.files import put_in_place, sync_directory
+from ecg.files import put_in_place
 
 NO_UNIT = "NU"
 """WFDB's word for a signal without a unit; none at all would mean mV."""
@@ -113,7 +113,7 @@ class Recording:
         self.n_waiting += len(rows) // (2 * len(self.columns))
 
     def save(self) -> int:
-        """Put what waits on disk; once this returns, no power cut loses it.
+        """Put what waits on disk; once its directory is synced as well, no power cut loses it.
 
         Returns
         -------
@@ -143,7 +143,6 @@ class Recording:
             self._header(self.n_samples, first_row, sums), encoding="ascii", newline="\n"
         )
         put_in_place(scratch, self.directory / f"{self.name}.hea")
-        sync_directory(self.directory)
         self.saved, self.sums, self.first_row = self.n_samples, sums, first_row
         self.waiting.clear()
         self.n_waiting = 0
