@@ -21,6 +21,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.apache.server import KafkaServer
 from ecg.finding import Beat, LeadQuality, RhythmWindow, Status
 from ecg.marks import Marks
 from stream.archive import Archive, prepare
@@ -36,7 +37,6 @@ from stream.messages import (
     pack_samples,
 )
 from stream.topics import FINDINGS, TOPICS, WAVEFORMS
-from tests.kafka_server import KafkaServer
 
 FS = 360.0
 CHUNK_S = 0.25
@@ -164,7 +164,6 @@ def generate(cluster: Cluster, patients: int, seconds: float) -> None:
 
 def measured(cluster: Cluster, *, patients: int, seconds: float) -> Result:
     """Archive what a generator sends for so long."""
-    create_topics(cluster, TOPICS, partitions=8)
     with tempfile.TemporaryDirectory(prefix="rhythmwatch-archive-") as directory:
         root = Path(directory)
         prepare(root)
@@ -228,6 +227,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     load = os.getloadavg()[0]
     with Console(stderr=True).status(f"archiving {options.patients} patients in real time"):
         with KafkaServer() as server:
+            create_topics(server.cluster, TOPICS, partitions=8)
             result = measured(server.cluster, patients=options.patients, seconds=options.seconds)
     table = Table(title="archive, two leads at 360 Hz, through Apache Kafka")
     table.add_column("")
