@@ -2,7 +2,8 @@
 
 import pytest
 
-from benchmarks import monitor
+from benchmarks import archive, monitor
+from stream.kafka import Cluster
 
 
 def test_benchmark_measures_the_monitor_and_its_peer(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -19,3 +20,11 @@ def test_benchmark_measures_the_monitor_and_its_peer(monkeypatch: pytest.MonkeyP
     ]
     for row in rows:
         assert row.times_real_time == pytest.approx(row.patients * 4.0 / row.wall_s)
+
+
+@pytest.mark.slow
+def test_benchmark_of_the_archive_counts_what_it_writes(embedded: Cluster) -> None:
+    result = archive.measured(embedded, patients=3, seconds=2.0)
+    assert result.kb_per_patient_s <= 4 * 360 / 1000
+    assert result.patients_per_core == pytest.approx(1 / result.hour_cpu_s_per_patient_s)
+    assert result.hour_cpu_s_per_patient_s > result.cpu_s_per_patient_s > 0
