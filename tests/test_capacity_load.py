@@ -17,8 +17,8 @@ from benchmarks.capacity.search import search
 from benchmarks.peers.parts import Parts
 from benchmarks.peers.run import Meter, Order
 from ecg.finding import Findings, RhythmWindow, Span, Status
+from stream.chunks import chunk_of
 from stream.messages import FindingsMessage, decode_waveform, encode
-from stream.score import chunk_of
 
 FEED = simulated(patients=2, duration_s=4.0)
 STEP = 90
