@@ -73,7 +73,7 @@ def stage_of(frame: FrameType | None) -> str:
     A module of ours that no stage names is a stage of its own.
     """
     while frame is not None:
-        module = frame.f_globals.get("__name__", "")
+        module = str(frame.f_globals.get("__name__", ""))
         if module.startswith(("ecg", "stream")):
             function = frame.f_code.co_name
             for prefix, name, stage in STAGES:
