@@ -91,11 +91,16 @@ def name_of(patient: int) -> str:
     return f"p{patient:05d}"
 
 
-def open_feed(data: Path | None = None, *, records: Sequence[str] = DS1) -> Feed:
-    """Return recordings from ``data`` (else where RHYTHMWATCH_DATA says), or simulated patients."""
+def data_dir(data: Path | None = None) -> Path | None:
+    """Return where MIT-BIH is: ``data``, else as RHYTHMWATCH_DATA says; None where it is not."""
     if data is None and (named := os.environ.get("RHYTHMWATCH_DATA")):
         data = Path(named)
-    if data is None or not (data / "mitdb").is_dir():
+    return data if data is not None and (data / "mitdb").is_dir() else None
+
+
+def open_feed(data: Path | None = None, *, records: Sequence[str] = DS1) -> Feed:
+    """Return recordings from ``data``, simulated patients without."""
+    if data is None:
         return simulated()
     tapes = []
     for name in records:

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.capacity.feed import FS, STREAM, Feed, Tape, name_of, open_feed, simulated
+from benchmarks.capacity.feed import FS, STREAM, Feed, Tape, name_of, open_feed
 from stream.kafka import partition_for
 from stream.messages import Signal, Waveform, encode_waveform
 from stream.topics import WAVEFORMS
@@ -224,7 +224,7 @@ def command(order: Order) -> list[str]:
 def main() -> None:
     """Do what the first argument says."""
     order = Order(**json.loads(sys.argv[1]))
-    feed = open_feed(Path(order.data)) if order.data else simulated()
+    feed = open_feed(Path(order.data) if order.data else None)
     json.dump(send(order, feed), sys.stdout)
     sys.stdout.write("\n")
 

@@ -1,5 +1,6 @@
 """The machine: what it is, how fast it multiplies matrices now, and who else is at work."""
 
+import contextlib
 import importlib.metadata
 import os
 import platform
@@ -10,12 +11,17 @@ from pathlib import Path
 
 import torch
 
+from benchmarks.apache import server
+
 SIDE = 1024
 """Rows and columns of the matrices multiplied: large enough for the core's peak."""
 REPEATS = 15
 BUSY = 0.3
 """Share of the cores that others may use before a machine is called busy."""
-LIBRARIES = ("torch", "numpy", "scipy", "numba", "kafka-python", "msgspec")
+LIBRARIES = (
+    *("torch", "numpy", "scipy", "numba", "msgspec", "kafka-python"),
+    *("confluent-kafka", "wfdb", "neurokit2", "quixstreams", "sleepecg"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +98,9 @@ def versions() -> dict[str, str]:
     """Return the versions of what the figures rest on."""
     found = {"python": platform.python_version()}
     for name in LIBRARIES:
-        found[name] = importlib.metadata.version(name)
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    found["Apache Kafka"] = server.version()
     return found
 
 
@@ -131,11 +139,9 @@ class Watch:
             "cpu": cpu_model(),
             "cores": cores,
             "matmul_gflops": round(self.gflops(), 1),
-            "load": {
-                "before": round(self._load_before, 2),
-                "during": [round(load, 2) for load in self._loads],
-                "cores_used_by_others": round(others, 2),
-            },
+            "load": round(self._load_before, 2),
+            "load_during": [round(load, 2) for load in self._loads],
+            "cores_used_by_others": round(others, 2),
             "busy": others > BUSY * cores,
             "versions": versions(),
         }

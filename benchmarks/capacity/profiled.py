@@ -37,7 +37,6 @@ STAGES: tuple[tuple[str, str, str], ...] = (
     ("ecg.draft", "", "findings"),
     ("ecg.finding", "", "findings"),
     ("ecg.monitor", "", "findings"),
-    ("ecg", "", "findings"),
     ("stream.messages", "decode_waveform", "decode"),
     ("stream.messages", "array", "decode"),
     ("stream.messages", "encode", "encode"),
@@ -69,14 +68,19 @@ THREADS = "client's threads"
 
 
 def stage_of(frame: FrameType | None) -> str:
-    """Return the stage that a stack of calls belongs to, from the innermost call outwards."""
+    """Return the stage that a stack of calls belongs to, from the innermost call outwards.
+
+    A module of ours that no stage names is a stage of its own.
+    """
     while frame is not None:
-        module = frame.f_globals.get("__name__", "")
+        module = str(frame.f_globals.get("__name__", ""))
         if module.startswith(("ecg", "stream")):
             function = frame.f_code.co_name
             for prefix, name, stage in STAGES:
                 if (module == prefix or module.startswith(prefix + ".")) and name in ("", function):
                     return stage
+            if not module.startswith("stream.commands"):
+                return module
         frame = frame.f_back
     return OTHER
 

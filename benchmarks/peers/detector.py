@@ -3,7 +3,7 @@
 import time
 from pathlib import Path
 
-from benchmarks.capacity.feed import FS, open_feed, simulated
+from benchmarks.capacity.feed import FS, open_feed
 from benchmarks.peers.run import Order, Run
 
 SIGNAL_S = 300.0
@@ -13,7 +13,7 @@ def detect(order: Order) -> Run:
     """Find the R peaks of the first minutes of every tape."""
     from sleepecg.heartbeats import detect_heartbeats
 
-    feed = open_feed(Path(order.data)) if order.data else simulated()
+    feed = open_feed(Path(order.data) if order.data else None)
     n = round(SIGNAL_S * FS)
     leads = [
         ((tape.samples[:n, 0] - tape.baseline[0]) / tape.gain[0]).astype(float)
