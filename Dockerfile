@@ -19,7 +19,8 @@ COPY training training
 COPY stream stream
 COPY dashboard dashboard
 RUN uv pip install --system --no-cache --no-deps . && \
-    useradd --create-home --uid 10001 rhythmwatch
+    useradd --create-home --uid 10001 rhythmwatch && \
+    install --directory --owner rhythmwatch /archive
 USER rhythmwatch
 WORKDIR /home/rhythmwatch
 

@@ -33,6 +33,7 @@ N_DESCRIPTORS = len(DESCRIPTORS)
 
 _SECOND = ENGINE_FS
 _LOOK = 2 * ENGINE_FS
+_BAND_LOOK = 128
 """Engine samples that are looked at: the second that ends and the one before."""
 
 
@@ -80,7 +81,7 @@ def describe_second(s: np.void, e: int, out: NDArray[np.float32]) -> None:
                 crossings += 1
         if k > 1:
             bend_power += (slope - slope_before) ** 2
-    n_band = min(n, BAND_RING)
+    n_band = min(n, _BAND_LOOK)
     for k in range(n_band):
         band += s["qrs_band"][(e - k) % BAND_RING, lead] ** 2
     rms = np.sqrt(power / n) + 1e-4

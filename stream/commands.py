@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 app = typer.Typer(rich_markup_mode="rich")
 
-WatchingRole = Literal["score", "alarm", "notify"]
+WatchingRole = Literal["score", "alarm", "notify", "archive"]
 BootstrapOption = Annotated[
     str | None,
     typer.Option("--bootstrap", help="Kafka brokers as host:port,host:port; else as set."),
@@ -211,6 +211,41 @@ def notify(
         cluster=cluster(settings, bootstrap),
         endpoints=_endpoints(settings),
         stop=_door(context).until_signalled(),
+        metrics_port=metrics_port,
+    )
+
+
+@app.command(rich_help_panel="Roles")
+def archive(
+    context: typer.Context,
+    to: Annotated[
+        Path | None, typer.Option(help="The archive's folder, made if absent; else as set.")
+    ] = None,
+    every: Annotated[
+        float,
+        typer.Option(min=1, max=3600, help="Write so often, in s; until then Kafka keeps it."),
+    ] = 30.0,
+    bootstrap: BootstrapOption = None,
+    metrics_port: MetricsOption = None,
+) -> None:
+    """Keep everything as WFDB records: ecg.waveforms and ecg.findings in, files out.
+
+    A folder for each patient, a record for each hour of a stream, what the model
+    said beside it as annotations (.rw). Every PhysioNet tool opens them. Killed
+    at any moment, it goes on where it stood: no sample is lost or there twice.
+
+    [bold]Examples[/bold]
+      rhythmwatch archive
+      rhythmwatch archive --to /srv/ecg/archive --metrics-port 9102
+    """
+    settings = _door(context).enter(context.info_name)
+    from stream.archive import run_archive
+
+    run_archive(
+        cluster(settings, bootstrap),
+        to or settings.archive,
+        stop=_door(context).until_signalled(),
+        every_s=every,
         metrics_port=metrics_port,
     )
 

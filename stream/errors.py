@@ -5,6 +5,7 @@ StreamError
     DecodeError                message bytes are not a known message; never retriable
     BrokerError                the broker is away or refused; retriable
         FencedError            this member's partitions belong to another one now
+    ArchiveError               the archive cannot be written; retriable
     ProcessError               a child process cannot be started or kept running
     DeliveryError              a webhook did not take the alert; retriable
         DeliveryRefusedError   the endpoint answered for good that it will not; never retriable
@@ -33,6 +34,12 @@ class BrokerError(StreamError):
 
 class FencedError(BrokerError):
     """The group has moved on: what was ours may be somebody else's, so write nothing more."""
+
+
+class ArchiveError(StreamError):
+    """The archive's disk is full, not writable, or holds what the archive did not write."""
+
+    retriable = True
 
 
 class ProcessError(StreamError):

@@ -20,7 +20,7 @@ def unwatched(
     cluster : Cluster
         Where the role works.
     role : str
-        ``score``, ``alarm`` or ``notify``.
+        ``score``, ``alarm``, ``notify`` or ``archive``.
     within_s : float
         What lately means, in s.
     clock : Clock, optional

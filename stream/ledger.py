@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from zlib import crc32
 
 from stream.kafka import Place
 from stream.takeover import S, Taken
@@ -69,7 +70,7 @@ class Ledger:
         if account is None:
             account = self._accounts[patient] = _Account(
                 # a different phase for each patient, so that they are not all due at once
-                due_s=time.monotonic() + self._every_s * (hash(patient) % 1000 + 1) / 1000
+                due_s=time.monotonic() + self._every_s * (crc32(patient.encode()) % 1000 + 1) / 1000
             )
         if topic not in account.inputs:
             account.inputs[topic] = offset

@@ -186,7 +186,7 @@ class RoleMessage(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     version: Literal[1] = 1
-    role: Literal["score", "alarm", "notify"]
+    role: Literal["score", "alarm", "notify", "archive"]
     epoch: Annotated[int, Meta(ge=0)]
     at_ns: Nanoseconds
 

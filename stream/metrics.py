@@ -36,6 +36,21 @@ DEFERRED = Counter(
     "rhythmwatch_deferred_total", "Waveforms beyond their patient's share of a tick, judged later"
 )
 WAITING = Gauge("rhythmwatch_waiting", "Waveforms that have been read and wait to be judged")
+ARCHIVED = Counter(
+    "rhythmwatch_archived_total",
+    "Written to the archive and safe on disk: samples, missing (of these, filled in for gaps), "
+    "records, bytes; unplaced are annotations of samples that it does not have",
+    ["what"],
+)
+ARCHIVE_PASSED_OVER = Counter(
+    "rhythmwatch_archive_passed_over_total",
+    "Messages that the archive did not take, by reason: unreadable, wrong-key, wrong-partition, "
+    "refused, repeat",
+    ["reason"],
+)
+ARCHIVE_FAILURES = Counter(
+    "rhythmwatch_archive_failures_total", "Times that the archive could not be written"
+)
 
 
 class Times(Collector):

@@ -129,6 +129,10 @@ class Settings(BaseSettings):
         default_factory=default_data_dir,
         description="the folder that holds recordings, one folder a database (mitdb, svdb, ...)",
     )
+    archive: Path = Field(
+        default=Path("archive"),
+        description="the folder that rhythmwatch archive writes records to",
+    )
     device: Literal["auto", "cpu", "cuda"] = Field(
         default="auto", description="where models run: auto, cpu or cuda"
     )

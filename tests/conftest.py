@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 import pytest
 import torch
 
+from benchmarks.apache.server import KafkaServer
 from stream.broker import EmbeddedBroker
 from stream.kafka import Cluster, create_topics
 from stream.topics import TOPICS
 from tests import need
-from tests.kafka_server import KafkaServer
 
 FLOOR = 850
 """At least so many tests there are; fewer found means that some are no longer looked at."""

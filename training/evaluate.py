@@ -25,6 +25,7 @@ from ecg.chunk import Chunk
 from ecg.errors import RecordError
 from ecg.finding import BEAT_CLASSES, Beat, Findings
 from ecg.judge import Judge
+from ecg.marks import Marks, symbol_of
 from ecg.metrics import LEARNING_S, NOT_JUDGED
 from ecg.monitor import Monitor
 from ecg.record import Record, read_record, record_names
@@ -41,10 +42,6 @@ COMPANY = 24
 FLUSH_S = 3.0
 """How long the last value is held after a record's end, so that its last beats reach their
 time limit; missing samples would make them unfit to be judged."""
-EXTENSION = "rw"
-"""Extension of the annotation files that say what was found."""
-
-_SYMBOL_OF_LABEL = {"N": "N", "S": "S", "V": "V", "F": "F", "Q": "Q", NOT_JUDGED: "Q"}
 
 Advance = Callable[[float], None]
 """Called with the signal that has been heard since the last call, in s."""
@@ -233,16 +230,10 @@ def write_found(directory: str | Path, heard: Heard) -> None:
         If there is no beat to write.
     """
     Path(directory).mkdir(parents=True, exist_ok=True)
-    if not len(heard.samples):
-        raise RecordError(f"no beat was found in record {heard.name}: there is nothing to write")
-    wfdb.wrann(
-        heard.name,
-        EXTENSION,
-        heard.samples,
-        symbol=[_SYMBOL_OF_LABEL[label] for label in heard.classes.tolist()],
-        fs=heard.fs,
-        write_dir=str(directory),
-    )
+    marks = Marks()
+    for sample, label in zip(heard.samples.tolist(), heard.classes.tolist(), strict=True):
+        marks.add_beat(sample, symbol_of(None if label == NOT_JUDGED else label))
+    marks.write(Path(directory), heard.name, fs=heard.fs)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -98,6 +98,15 @@ class Client:
             found = self._consumer.beginning_offsets([self._tp(*place) for place in places])
         return {self._place(tp): offset for tp, offset in found.items()}
 
+    def ends(self, places: Iterable[Place]) -> dict[Place, int]:
+        """Return the offset that the next message at each place will get.
+
+        Of its last batch the embedded broker counts one message.
+        """
+        with as_broker_error("looking up last offsets"):
+            found = self._consumer.end_offsets([self._tp(*place) for place in places])
+        return {self._place(tp): offset for tp, offset in found.items()}
+
     def offsets_at(self, places: Iterable[Place], timestamp_ms: int) -> dict[Place, int]:
         """Return the offset of the first message at or after a time, else of the next one.
 

@@ -218,17 +218,21 @@ class Consumer(Offsets):
                 # the next poll will say that the partition is gone again
                 logger.info("partition %d left before it was started: %s", partition, error)
 
-    def hold(self, partition: int) -> None:
-        """Give nothing of a partition until ``release``, or until it is assigned anew."""
-        self._flow(partition, flows=False)
+    def hold(self, partition: int, *topics: str) -> None:
+        """Give nothing of a partition until ``release``, or until it is assigned anew.
 
-    def release(self, partition: int) -> None:
-        """Let a partition that was held flow again."""
-        self._flow(partition, flows=True)
+        Of all topics, unless some are named.
+        """
+        self._flow(partition, topics, flows=False)
 
-    def _flow(self, partition: int, *, flows: bool) -> None:
-        tps = [self._tp(topic, partition) for topic in self._topics]
-        with contextlib.suppress(IllegalStateError):  # the next poll will say that it is gone
+    def release(self, partition: int, *topics: str) -> None:
+        """Let a partition that was held flow again, in all topics or those named."""
+        self._flow(partition, topics, flows=True)
+
+    def _flow(self, partition: int, topics: Sequence[str], *, flows: bool) -> None:
+        # a partition that has just been taken away is nobody's to hold: the next poll will say so
+        with contextlib.suppress(IllegalStateError, KeyError):
+            tps = [self._tp(topic, partition) for topic in topics or self._topics]
             (self._consumer.resume if flows else self._consumer.pause)(*tps)
 
     def position(self, topic: str, partition: int) -> int:

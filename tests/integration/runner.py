@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, NoReturn, Self
 
@@ -23,7 +24,7 @@ from stream.broker import die_with_parent
 from stream.kafka import Cluster, Consumer, Place, Producer
 from stream.messages import EPOCH_KEY
 
-Step = Literal["send", "flush", "flushed", "commit", "committed"]
+Step = Literal["send", "flush", "flushed", "commit", "committed", "fsync", "replace"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +35,8 @@ class Fault:
     ----------
     step : str
         ``send`` and ``flush`` before, ``flushed`` after messages of ``topic`` go
-        to the broker; ``commit`` before and ``committed`` after offsets do.
+        to the broker; ``commit`` before and ``committed`` after offsets do;
+        ``fsync`` and ``replace`` before a file is made safe or put in place.
     topic : str
         Which messages; ``~`` before the name means announcements in that topic.
     nth : int
@@ -52,7 +54,7 @@ class Fault:
 class Runner:
     """A process that is ready to run a role again and again."""
 
-    def __init__(self, role: str, cluster: Cluster) -> None:
+    def __init__(self, role: str, cluster: Cluster, *more: str) -> None:
         self.started: list[int] = []
         self._process = subprocess.Popen(
             [
@@ -62,6 +64,7 @@ class Runner:
                 role,
                 cluster.bootstrap,
                 cluster.prefix,
+                *more,
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -166,6 +169,17 @@ def _install(fault: Fault) -> None:
         reach("committed", set())
         return done
 
+    fsync, replace = os.fsync, os.replace
+
+    def faulty_fsync(fd: int) -> None:
+        reach("fsync", set())
+        fsync(fd)
+
+    def faulty_replace(*paths: Any) -> None:
+        reach("replace", set())
+        replace(*paths)
+
+    os.fsync, os.replace = faulty_fsync, faulty_replace  # type: ignore[assignment]
     Producer.send = faulty_send  # type: ignore[method-assign]  # this is the fault
     Producer.flush = faulty_flush  # type: ignore[method-assign]
     Consumer.commit = faulty_commit  # type: ignore[method-assign, assignment]
@@ -180,7 +194,16 @@ def _score(cluster: Cluster) -> Callable[[threading.Event], None]:
     return lambda stop: run_score(cluster, Monitor, stop=stop, state_every_s=0.2)
 
 
-ROLES: dict[str, Callable[[Cluster], Callable[[threading.Event], None]]] = {"score": _score}
+def _archive(cluster: Cluster, root: str) -> Callable[[threading.Event], None]:
+    from stream.archive import run_archive
+
+    return lambda stop: run_archive(cluster, Path(root), stop=stop, every_s=0.2)
+
+
+ROLES: dict[str, Callable[..., Callable[[threading.Event], None]]] = {
+    "score": _score,
+    "archive": _archive,
+}
 
 
 def _answer(text: str) -> None:
@@ -198,14 +221,14 @@ def _run(run: Callable[[threading.Event], None]) -> NoReturn:
 
 def main(arguments: Sequence[str]) -> None:
     """Serve ``Runner``."""
-    role, bootstrap, prefix = arguments
+    role, bootstrap, prefix, *more = arguments
     logging.basicConfig(
         level=logging.INFO, format="%(relativeCreated)d %(process)d %(name)s %(message)s"
     )
     stream.kafka.limits.SESSION_TIMEOUT_MS = 1500
     stream.kafka.limits.HEARTBEAT_INTERVAL_MS = 100
     logging.getLogger("kafka").setLevel(logging.WARNING)
-    run = ROLES[role](Cluster(bootstrap, prefix))
+    run = ROLES[role](Cluster(bootstrap, prefix), *more)
     # the dead are not reaped: nobody else can get their ids while tests still use them
     _answer("ready")
     for line in sys.stdin:

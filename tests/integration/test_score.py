@@ -10,6 +10,7 @@ from typing import cast
 import numpy as np
 import pytest
 
+from benchmarks.apache.server import KafkaServer
 from ecg.monitor import Monitor
 from stream import metrics
 from stream.broker import EmbeddedBroker, free_port
@@ -27,7 +28,6 @@ from stream.messages import (
 from stream.score import run_score
 from stream.topics import DEAD_LETTERS, ROLES, SCORE_STATE, TOPICS, WAVEFORMS
 from tests.fake_monitor import FakeMonitor
-from tests.kafka_server import KafkaServer
 from tests.waveforms import Listener, all_findings, chunks, cut, noise, send, waveform
 
 

@@ -11,11 +11,12 @@ from ecg.annotation import read_annotations
 from ecg.checkpoint import save
 from ecg.errors import CheckpointError, RecordError
 from ecg.judge import Judge
+from ecg.marks import EXTENSION
 from ecg.metrics import NOT_JUDGED
 from ecg.model import BeatEnsemble, BeatLSTM, BeatLSTMSize, RhythmLSTM
 from ecg.script import Step
 from ecg.simulator import Simulator, write_wfdb
-from training.evaluate import EXTENSION, evaluate, run, select, write_found
+from training.evaluate import evaluate, run, select, write_found
 from training.scorecard import scorecard, table_of
 
 SINUS = [Step(duration_s=40, rate_bpm=75, pvc_per_min=6)]

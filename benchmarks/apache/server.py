@@ -1,9 +1,10 @@
-"""Apache Kafka for tests: one node, started from the jars that Maven resolves."""
+"""Apache Kafka for tests and benchmarks: one node, started from the jars that Maven resolves."""
 
 import os
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -11,9 +12,12 @@ from typing import Self
 from stream.broker import die_with_parent, free_port
 from stream.kafka import Cluster, problem_with
 
-_HERE = Path(__file__).parent / "integration" / "kafka"
+_HERE = Path(__file__).parent
 _LIBS = _HERE / "libs"
 _START_S = 60.0
+QUICK_TO_START = ("-Xmx512m", "-XX:TieredStopAtLevel=1")
+STEADY = ("-Xms1g", "-Xmx1g")
+"""What a broker is measured with; as in its own start script, but for the heap's size."""
 
 
 def jars() -> Path:
@@ -30,10 +34,24 @@ def jars() -> Path:
     return _LIBS
 
 
-class KafkaServer:
-    """One Kafka node (broker and controller) on free ports of 127.0.0.1."""
+def version() -> str:
+    """Return the version that is started, as the list of jars to fetch says."""
+    text = (_HERE / "pom.xml").read_text(encoding="utf-8")
+    return text.partition("<artifactId>kafka_2.13</artifactId>")[2].split("version>")[1][:-2]
 
-    def __init__(self) -> None:
+
+class KafkaServer:
+    """One Kafka node (broker and controller) on free ports of 127.0.0.1.
+
+    Parameters
+    ----------
+    java : sequence of str
+        Options of its virtual machine. The usual ones start it soon, at the price of
+        code that is compiled less well: right for tests, wrong for measurements.
+    """
+
+    def __init__(self, *, java: Sequence[str] = QUICK_TO_START) -> None:
+        self._options = tuple(java)
         self._directory = tempfile.TemporaryDirectory(prefix="rhythmwatch-kafka-")
         self.directory = Path(self._directory.name)
         self.port = free_port()
@@ -83,8 +101,7 @@ class KafkaServer:
         return subprocess.Popen(
             [
                 "java",
-                "-Xmx512m",
-                "-XX:TieredStopAtLevel=1",
+                *self._options,
                 f"-Dlog4j2.configurationFile={self.directory / 'log4j2.properties'}",
                 "-cp",
                 f"{jars()}/*",
@@ -98,6 +115,11 @@ class KafkaServer:
             preexec_fn=die_with_parent,
             env={**os.environ, "LOG_DIR": str(self.directory)},
         )
+
+    @property
+    def pid(self) -> int:
+        """Its process; 0 while it is stopped."""
+        return self._process.pid if self._process is not None else 0
 
     def start(self) -> None:
         """Start it and wait until it answers."""
