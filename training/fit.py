@@ -30,9 +30,9 @@ _SHORT_SHARE = 0.1
 class FitSettings:
     """How a model is fitted; kept in its card."""
 
-    members: int = 4
+    members: int = 3
     """Models of the ensemble; each leaves out a part of the patients."""
-    epochs: int = 8
+    epochs: int = 10
     """Passes, each over as many beats as there are."""
     batch: int = 32
     """Sequences in a step."""
