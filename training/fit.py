@@ -34,6 +34,8 @@ class FitSettings:
     """Models of the ensemble; each leaves out a part of the patients."""
     epochs: int = 10
     """Passes, each over as many beats as there are."""
+    beats: int | None = None
+    """Beats of a pass instead."""
     batch: int = 32
     """Sequences in a step."""
     length: int = 64
@@ -136,7 +138,8 @@ def fit(
     loss_of = nn.CrossEntropyLoss(
         weight=_weights(sequences, settings.rare_power).to(device), ignore_index=UNLABELLED
     )
-    steps = max(sum(map(len, usable)) // (settings.batch * settings.length), 1)
+    beats = settings.beats or sum(map(len, usable))
+    steps = max(beats // (settings.batch * settings.length), 1)
     optimiser = torch.optim.AdamW(
         model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
     )

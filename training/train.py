@@ -19,6 +19,7 @@ from ecg.checkpoint import count_parameters, save
 from ecg.errors import RecordError
 from ecg.model import BeatEnsemble, BeatLSTM, RhythmLSTM
 from ecg.record import record_names
+from training.ablation import Observed
 from training.curves import write_curves
 from training.dataset import BeatSequence, class_counts, fibrillation_records
 from training.distil import student_of, temperature_of
@@ -300,6 +301,48 @@ def training_paths(data: Path, databases: tuple[str, ...]) -> list[Path]:
             )
         paths += [directory / name for name in _names(directory)]
     return paths
+
+
+def observed_to_learn(
+    data: Path, work: Path, *, progress: Callable[[str, int, int], None] | None = None
+) -> list[Path]:
+    """Return the observed records that teach beats, of all databases.
+
+    Raises
+    ------
+    RecordError
+        If recordings are absent or cannot be read.
+    """
+    paths = training_paths(data, (*BEAT_DATABASES, FIBRILLATION))
+    return observe([(path, _kinds(path)[-1]) for path in paths], work, progress=progress)
+
+
+def observed_both_ways(
+    data: Path,
+    work: Path,
+    *,
+    ds2: bool = False,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Observed:
+    """Return the records that teach beats at detected and annotated R peaks, or those of DS2.
+
+    Raises
+    ------
+    RecordError
+        If recordings are absent or cannot be read.
+    """
+    paths = training_paths(data, BEAT_DATABASES)
+    more = training_paths(data, ("mitdb", FIBRILLATION))[len(DS1) :]
+    if ds2:
+        paths, more = [data / "mitdb" / name for name in DS2], []
+    asked: list[tuple[Path, Kind]] = [(path, "detected") for path in paths]
+    asked += [(path, "annotated") for path in paths]
+    asked += [(path, "fibrillating") for path in more]
+    files = observe(asked, work, progress=progress)
+    n = len(paths)
+    return Observed(
+        detected=tuple(files[:n]), annotated=tuple(files[n : 2 * n]), more=tuple(files[2 * n :])
+    )
 
 
 def opinion_paths(data: Path) -> list[Path]:
