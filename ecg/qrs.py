@@ -22,7 +22,7 @@ import numpy as np
 
 from ecg.compiled import compiled
 from ecg.filters import ENGINE_FS, QRS_BAND_DELAY
-from ecg.state import BAND_RING, CANDIDATES, DIFFERENCE, INTEGRATE, PENDING, RR_MEMORY
+from ecg.state import BAND_REACH, BAND_RING, CANDIDATES, DIFFERENCE, INTEGRATE, PENDING, RR_MEMORY
 
 LEARN = round(1.6 * ENGINE_FS)
 REFRACTORY = round(0.2 * ENGINE_FS)
@@ -85,11 +85,13 @@ def _integrate(s: np.void, e: int) -> None:
         weights += weight
     combined /= weights
     at = e % INTEGRATE
+    s["height"] += (combined - s["slopes"][at]) / INTEGRATE
     s["slopes"][at] = combined
-    total = 0.0
-    for k in range(INTEGRATE):
-        total += s["slopes"][k]
-    s["height"] = total / INTEGRATE
+    if at == 0:  # now and then anew, so that no rounding error stays
+        total = 0.0
+        for k in range(INTEGRATE):
+            total += s["slopes"][k]
+        s["height"] = total / INTEGRATE
 
 
 @compiled
@@ -100,7 +102,7 @@ def _candidate(s: np.void, e: int) -> None:
     largest = -1.0
     for back in range(INTEGRATE + DIFFERENCE):
         position = at - back
-        if position < 0 or e - position >= BAND_RING:
+        if position < 0 or e - position >= BAND_REACH:
             break
         size = 0.0
         for lead in range(s["n_leads"]):

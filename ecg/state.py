@@ -18,11 +18,17 @@ from ecg.filters import (
 N_LEADS = 2
 """Leads that are judged at most: a second one tells ventricular beats and artefacts apart."""
 
-RING = 640
-"""Engine samples that a beat window may reach back: 2.0 s to decide, 0.4 s before R."""
+AHEAD = 32
+"""Engine samples that are filtered in one go, before they are looked at one by one."""
 
-BAND_RING = 128
+RING = 608 + AHEAD
+"""Engine samples of trace: a beat window may reach back 2.0 s to decide and 0.4 s before R."""
+
+BAND_REACH = 128
 """Engine samples of the QRS band that placing an R peak may reach back."""
+
+BAND_RING = 2 * BAND_REACH
+"""Engine samples of the QRS band that are kept: ``AHEAD`` more, and a power of two."""
 
 DIFFERENCE = 10
 """Engine samples between the two ends of the slope, 39 ms."""
