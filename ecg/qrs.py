@@ -3,7 +3,7 @@
 In words; the first steps in the tradition of Pan & Tompkins (IEEE TBME
 1985;32:230-236) and Hamilton & Tompkins (IEEE TBME 1986;33:1157-1165):
 
-* band-pass 6.4-21.9 Hz, difference over 40 ms, rectify, average over 195 ms: each
+* band-pass 6.4-21.9 Hz, difference over 40 ms, rectify, average over 148 ms: each
   lead's *height*;
 * combine the leads in units of their own beats' heights, each weighed by how far
   its beats stand out of what lies between them, so that a lead full of noise says
@@ -27,6 +27,7 @@ from ecg.compiled import compiled
 from ecg.filters import ENGINE_FS, QRS_BAND_DELAY
 from ecg.quality import FLAT, LEAD_OFF, MISSING
 from ecg.state import (
+    BAND_REACH,
     BAND_RING,
     CANDIDATES,
     DIFFERENCE,
@@ -130,7 +131,7 @@ def _mark_peak(s: np.void, e: int) -> None:
 
 @compiled
 def _integrate(s: np.void, e: int) -> None:
-    """Update the heights: each lead's mean slope over 195 ms in mV, and their sum."""
+    """Update the heights: each lead's mean slope over 148 ms in mV, and their sum."""
     combined = 0.0
     at = e % INTEGRATE
     for lead in range(s["n_leads"]):
@@ -181,7 +182,7 @@ def _candidate(s: np.void, e: int) -> None:
     largest = -1.0
     for back in range(INTEGRATE + DIFFERENCE):
         position = at - back
-        if position < 0 or e - position >= BAND_RING:
+        if position < 0 or e - position >= BAND_REACH:
             break
         size = 0.0
         for lead in range(s["n_leads"]):
@@ -286,7 +287,7 @@ def _likest(s: np.void, e: int, p: int) -> tuple[int, int, float]:
 
 @compiled
 def _in_reach(e: int, p: int) -> bool:
-    return bool(p >= SHAPE and p + SHAPE <= e and e - p + SHAPE < BAND_RING)
+    return bool(p >= SHAPE and p + SHAPE <= e and e - p + SHAPE < BAND_REACH)
 
 
 @compiled

@@ -18,17 +18,23 @@ from ecg.filters import (
 N_LEADS = 2
 """Leads that are judged at most: a second one tells ventricular beats and artefacts apart."""
 
-RING = 640
-"""Engine samples that a beat window may reach back: 2.0 s to decide, 0.4 s before R."""
+AHEAD = 32
+"""Engine samples that are filtered in one go, before they are looked at one by one."""
 
-BAND_RING = 160
+RING = 608 + AHEAD
+"""Engine samples of trace: a beat window may reach back 2.0 s to decide and 0.4 s before R."""
+
+BAND_REACH = 160
 """Engine samples of the QRS band that placing an R peak may reach back."""
+
+BAND_RING = 256
+"""Engine samples of the QRS band that are kept: ``AHEAD`` more, and a power of two."""
 
 DIFFERENCE = 10
 """Engine samples between the two ends of the slope, 39 ms."""
 
 INTEGRATE = 37
-"""Engine samples over which the slope is averaged, 195 ms: the width of a wide QRS."""
+"""Engine samples over which the slope is averaged, 148 ms: the width of a wide QRS."""
 
 CANDIDATES = 16
 """Peaks remembered since the last beat, for search-back; a peak needs 0.1 s."""
