@@ -72,11 +72,11 @@ def _compressed(windows: Tensor) -> Tensor:
 class BeatLSTMSize:
     """How large a ``BeatLSTM`` is; kept in the card beside its weights."""
 
-    conv: tuple[int, int, int] = (8, 16, 16)
+    conv: tuple[int, int, int] = (16, 32, 32)
     """Filters of the three convolutions."""
-    beat: int = 48
+    beat: int = 64
     """Numbers that stand for one beat."""
-    hidden: int = 48
+    hidden: int = 64
     """Units of the LSTM."""
 
     def as_dict(self) -> dict[str, object]:

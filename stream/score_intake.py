@@ -29,7 +29,7 @@ SHARE = 40
 """Messages of one patient that are judged in one tick: 10 s of chunks of 250 ms. With ten ticks a
 second that is a hundred times what a device sends."""
 MAX_WAITING = 50_000
-"""Messages of one partition that may wait, about 30 MB: beyond, its reading stops for a while."""
+"""Messages of one partition that may wait, some 40 MB: beyond, its reading stops for a while."""
 FLOOD = 10.0
 """A device that has sent more ECG than this many times the time that it took floods: the messages
 of an honest one that has to be caught up with were sent at the pace of its signal."""

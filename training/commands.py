@@ -15,6 +15,9 @@ Device = Literal["auto", "cpu", "cuda"]
 DeviceOption = Annotated[
     Device | None, typer.Option("--device", help="Where the model runs; else as set.")
 ]
+WorkOption = Annotated[
+    Path | None, typer.Option("--work", help="Where work is kept; else in the user's cache.")
+]
 
 app = typer.Typer(rich_markup_mode="rich")
 records_app = typer.Typer(
@@ -24,7 +27,7 @@ records_app = typer.Typer(
 )
 app.add_typer(records_app, name="records", rich_help_panel="Model")
 
-_STEPS = ("records", "epochs of the members")
+_STEPS = ("records", "epochs of all models")
 
 
 class Settings(Protocol):
@@ -81,20 +84,36 @@ def train(
     ] = "mitdb,svdb,vfdb,challenge2017",
     epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the beats.")] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same model.")] = 0,
+    seeds: Annotated[
+        int, typer.Option(min=1, help="Models of so many seeds, of which all the shipped is made.")
+    ] = 1,
+    seeds_to: Annotated[
+        Path | None, typer.Option(help="Folder for the models of single seeds.")
+    ] = None,
+    ship: Annotated[
+        Literal["ensemble", "student"],
+        typer.Option(help="What is made of them: all together, or one student of all."),
+    ] = "ensemble",
+    work: WorkOption = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Start over; use nothing that is kept.")
+    ] = False,
     device: DeviceOption = None,
 ) -> None:
     """Fit the model on MIT-BIH, and write weights, card and an HTML report of the curves.
 
     Takes less than 20 minutes on two cores. Learns from DS1 of the usual split
     by patients, never from DS2; without recordings: rhythmwatch records download.
+    What was done is kept: a run that was killed goes on when started again.
 
     [bold]Examples[/bold]
       rhythmwatch train
+      rhythmwatch train --seeds 5 --seeds-to seeds --ship student
       rhythmwatch train --data /srv/ecg --out mine.safetensors --device cuda
     """
     settings = _enter(context)
     from ecg.checkpoint import SHIPPED
-    from training.fit import Epoch, FitSettings
+    from training.fit import FitSettings
     from training.train import DATABASES, train
 
     names = tuple(databases.split(","))
@@ -103,20 +122,19 @@ def train(
     fitting = FitSettings(device=device or settings.device, seed=seed)
     if epochs is not None:
         fitting = replace(fitting, epochs=epochs)
-    finished: set[tuple[int, int]] = set()
     with _bars(*_STEPS) as show:
-
-        def on_epoch(member: int, epoch: Epoch) -> None:
-            finished.add((member, epoch.number))
-            show(_STEPS[1], len(finished), fitting.epochs * fitting.members)
-
         trained = train(
             data or settings.data,
             out=out or SHIPPED,
+            work=work,
             databases=names,
             settings=fitting,
+            seeds=seeds,
+            seeds_to=seeds_to,
+            ship=ship,
+            fresh=fresh,
             on_record=lambda name, done, total: show("records", done, total),
-            on_epoch=on_epoch,
+            on_epoch=lambda done, total: show(_STEPS[1], done, total),
         )
     typer.echo("patients judged by the one member that did not know them, Se / +P / F1:")
     for database, classes in trained.figures.items():

@@ -1,0 +1,74 @@
+"""The sizing benchmark: what it weighs, places and writes."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks import sizing
+from benchmarks.sizing import BEGIN, END, PAGE, SITES, Weight, figures_of, plan, scorers_for
+
+WEIGHT = Weight(waveforms=3000.0, findings=2000.0, states=600.0, messages=8.0)
+
+
+@pytest.mark.parametrize("patients", [1, 1000, 250_000])
+def test_busiest_scorer_stays_below_its_share(patients: int) -> None:
+    partitions, scorers, busiest = scorers_for(patients, per_core=3000.0, most=0.5, lost=0.02)
+    assert 2 <= scorers <= partitions <= 1024
+    assert busiest <= 0.5
+    assert (scorers - 1) * 0.5 * 3000 >= patients
+
+
+def test_more_patients_than_partitions_can_carry_are_refused() -> None:
+    with pytest.raises(ValueError, match="make the cells smaller"):
+        scorers_for(10**7, per_core=3000.0, most=0.5, lost=0.02)
+
+
+def test_site_is_cut_into_cells(tmp_path: Path) -> None:
+    figures = figures_of(tmp_path, {"cell": 100_000.0})
+    hospital, region, wearables = (plan(site, WEIGHT, figures) for site in SITES)
+    assert (hospital.cells, region.cells, wearables.cells) == (1, 1, 30)
+    assert hospital.brokers == 3
+    assert wearables.scorers % 30 == 0
+    assert region.mb_s == pytest.approx(560.0)
+
+
+def test_gpu_is_taken_where_it_costs_less(tmp_path: Path) -> None:
+    dear = plan(SITES[1], WEIGHT, figures_of(tmp_path, {"gpu_price": 1000.0}))
+    cheap = plan(SITES[1], WEIGHT, figures_of(tmp_path, {"gpu_price": 0.01}))
+    assert (dear.gpus, cheap.gpus > 0) == (0, True)
+    assert cheap.scorers < dear.scorers
+
+
+def test_measured_figures_win_over_assumed_and_given_over_both(tmp_path: Path) -> None:
+    (tmp_path / "archive.json").write_text(json.dumps({"archive": {"patients_per_core": 123.0}}))
+    assert figures_of(tmp_path, {})["archive_per_core"].source == "archive.json"
+    assert figures_of(tmp_path, {})["scorer_per_core"].source == "assumed"
+    assert figures_of(tmp_path, {"archive_per_core": 7.0})["archive_per_core"].value == 7.0
+
+
+def test_weights_are_those_of_the_messages() -> None:
+    weight = sizing.weigh(SITES[2], seconds=3.0)
+    assert 500 < weight.waveforms < 1000
+    assert weight.messages == pytest.approx(2.0, abs=0.4)
+    assert weight.findings > 0
+    assert weight.states > 0
+
+
+def test_page_gets_its_tables(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+    figures = figures_of(tmp_path, {})
+    plans = [plan(site, WEIGHT, figures) for site in SITES]
+    text = sizing.markdown(plans, {site.name: WEIGHT for site in SITES}, figures)
+    sizing.write_page(page, text)
+    assert page.read_text() == f"before\n{BEGIN}\n\n{text}\n\n{END}\nafter\n"
+    page.write_text("no marks")
+    with pytest.raises(ValueError, match="must hold"):
+        sizing.write_page(page, text)
+
+
+def test_shipped_page_names_every_figure() -> None:
+    shown = PAGE.read_text(encoding="utf-8").split(BEGIN)[1].split(END)[0]
+    for name in sizing.ASSUMED:
+        assert f"`{name}`" in shown
