@@ -20,7 +20,12 @@ from benchmarks import guard
 from benchmarks.capacity.table import Sheet
 
 CAPACITY = "capacity"
-OTHERS: dict[str, tuple[str, ...]] = {"archive": (), "quality": ("--data", "{data}")}
+OTHERS: dict[str, tuple[str, ...]] = {
+    "archive": (),
+    "model": (),
+    "qrs": ("--data", "{data}"),
+    "quality": ("--data", "{data}"),
+}
 """Other modules and their arguments; those with {data} run where recordings are set."""
 
 
