@@ -19,7 +19,7 @@ from typing import IO, Any
 from benchmarks.apache.server import STEADY, KafkaServer
 from benchmarks.capacity import generator, listener
 from benchmarks.capacity.worker import Worker, cpu_of
-from stream.errors import BrokerError
+from stream.errors import BrokerError, StreamError
 from stream.health import unwatched
 from stream.kafka import Cluster, create_topics
 from stream.topics import TOPICS
@@ -131,7 +131,7 @@ class Live:
         ):
             try:
                 return self._measure(server, Path(folder), log, patients, chunk_ms, seconds)
-            except RuntimeError as error:
+            except (RuntimeError, StreamError) as error:
                 log.flush()
                 said = (Path(folder) / "log").read_text(encoding="utf-8")[-3000:]
                 raise RuntimeError(f"{error}\n{said}") from error
