@@ -25,7 +25,7 @@ from stream.kafka import Cluster, create_topics
 from stream.topics import TOPICS
 
 PARTITIONS = 8
-SETTLE_S = 14.0
+SETTLE_S = 12.0
 """Before anything counts: leads are on trial for 10 s, and the broker's code is compiled."""
 GROWS_S = 0.5
 """The median latency of the last third may be so much above that of the first."""
