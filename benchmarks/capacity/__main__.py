@@ -18,8 +18,8 @@ from benchmarks.capacity.table import sheets
 HOW = "`make bench` installs the packages in an environment of their own, .venv-bench"
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure, print tables, and write JSON and Markdown where asked."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print tables, and write JSON and Markdown where asked; 1 if a part failed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.capacity", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="end within five minutes")
     parser.add_argument("--json", metavar="FILE", help="write the figures there; - is the output")
@@ -55,7 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.stdout.write("\n")
     elif asked.json:
         Path(asked.json).write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    return int("failed" in found)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

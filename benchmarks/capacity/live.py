@@ -19,13 +19,13 @@ from typing import IO, Any
 from benchmarks.apache.server import STEADY, KafkaServer
 from benchmarks.capacity import generator, listener
 from benchmarks.capacity.worker import Worker, cpu_of
-from stream.errors import BrokerError
+from stream.errors import BrokerError, StreamError
 from stream.health import unwatched
 from stream.kafka import Cluster, create_topics
 from stream.topics import TOPICS
 
 PARTITIONS = 8
-SETTLE_S = 14.0
+SETTLE_S = 12.0
 """Before anything counts: leads are on trial for 10 s, and the broker's code is compiled."""
 GROWS_S = 0.5
 """The median latency of the last third may be so much above that of the first."""
@@ -131,7 +131,7 @@ class Live:
         ):
             try:
                 return self._measure(server, Path(folder), log, patients, chunk_ms, seconds)
-            except RuntimeError as error:
+            except (RuntimeError, StreamError) as error:
                 log.flush()
                 said = (Path(folder) / "log").read_text(encoding="utf-8")[-3000:]
                 raise RuntimeError(f"{error}\n{said}") from error

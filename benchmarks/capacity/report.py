@@ -2,8 +2,9 @@
 
 import importlib.util
 import shutil
+import subprocess
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from benchmarks.capacity.machine import Watch
 from benchmarks.peers.names import BARE
 from ecg.checkpoint import load
 from ecg.warm import warm_up
+from stream.errors import StreamError
 
 PARTS = ("engine", "kafka", "peers")
 REFERENCE = 1_000
@@ -60,19 +62,18 @@ def make(
     data = data_dir(data)
     feed = open_feed(data)
     report: dict[str, Any] = {"quick": quick, "input": feed.what}
-    if "engine" in parts:
-        judge = load(device="cpu")
-        warm_up(judge)
-        report["engine"] = engine.measured(feed, judge, quick=quick, on_row=say)
-        watch.look()
-    if "kafka" in parts:
-        live = Live(data=data, scorers=scorers, say=say)
-        rows = search.quick(live) if quick else search.full(live)
-        report["kafka"] = search.as_json(rows)
-        report["stages"] = stages(report["kafka"])
-        watch.look()
-    if "peers" in parts:
-        report.update(_peers(feed, data, quick=quick, say=say))
+    measures: dict[str, Callable[[], dict[str, Any]]] = {
+        "engine": lambda: _engine(feed, quick=quick, say=say),
+        "kafka": lambda: _kafka(Live(data=data, scorers=scorers, say=say), quick=quick),
+        "peers": lambda: _peers(feed, data, quick=quick, say=say),
+    }
+    for part in (part for part in PARTS if part in parts):
+        try:
+            report.update(measures[part]())
+        except (RuntimeError, StreamError, subprocess.SubprocessError) as error:
+            # what the other parts have found is not to be lost with it
+            say(f"  {part} failed: {error}")
+            report.setdefault("failed", {})[part] = str(error)
         watch.look()
     report["limit"] = _limit(report, gflops=watch.gflops())
     if "flop_share" in report["limit"]:
@@ -81,7 +82,18 @@ def make(
     return report
 
 
-def stages(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
+def _engine(feed: Feed, *, quick: bool, say: Say) -> dict[str, Any]:
+    judge = load(device="cpu")
+    warm_up(judge)
+    return {"engine": engine.measured(feed, judge, quick=quick, on_row=say)}
+
+
+def _kafka(live: Live, *, quick: bool) -> dict[str, Any]:
+    rows = search.as_json(search.quick(live) if quick else search.full(live))
+    return {"kafka": rows, "stages": stages(rows) if rows else {}}
+
+
+def stages(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     """Return the share of each stage in the scorers' CPU time, for the first kind of load."""
     same = [row for row in rows if row["chunk_ms"] == rows[0]["chunk_ms"]]
     # the longest is the one that counts; of equals the last

@@ -7,7 +7,6 @@ and the first seconds of signal do not count for anybody.
 """
 
 import json
-import subprocess
 import sys
 import time
 import uuid
@@ -79,7 +78,7 @@ class Versus:
     @property
     def run_s(self) -> float:
         """Signal of many patients in a run, in s."""
-        return 12.0 if self.quick else 30.0
+        return 10.0 if self.quick else 30.0
 
     def measure(self, log: IO[str]) -> dict[str, list[float]]:
         """Return patients per core of every run, by name; ours is ``ours``."""
@@ -89,10 +88,7 @@ class Versus:
             for number in range(self.rounds):
                 self.say(f"  round {number + 1} of {self.rounds}: ours")
                 self._found.setdefault("ours", []).extend(self._ours(server, log))
-                for name in self.names:
-                    self.say(f"  round {number + 1} of {self.rounds}: {name}")
-                    backlog = few if name in SLOW else many
-                    self._found.setdefault(name, []).extend(self._peer(name, backlog, log))
+                self._peers(many, few, log)
         return self._found
 
     def _backlog(self, server: KafkaServer, patients: int, seconds: float) -> Backlog:
@@ -106,28 +102,30 @@ class Versus:
         backlog.create()
         return backlog
 
-    def _peer(self, name: str, backlog: Backlog, log: IO[str]) -> list[float]:
-        order = Order(
+    def _peers(self, many: Backlog, few: Backlog, log: IO[str]) -> None:
+        """Let one process run all of them, one after the other: their imports take longest."""
+        orders = {name: asdict(self._order(few if name in SLOW else many)) for name in self.names}
+        command = [sys.executable, "-m", "benchmarks.peers", json.dumps(orders)]
+        worker = Worker.start("the process of the peers", command, log=log)
+        try:
+            for name in self.names:
+                self.say(f"    {name}")
+                runs = [Run(**run) for run in json.loads(worker.read())]
+                self._found.setdefault(name, []).extend(run.patients_per_core for run in runs)
+        finally:
+            worker.close()
+
+    def _order(self, backlog: Backlog) -> Order:
+        return Order(
             bootstrap=backlog.cluster.bootstrap,
             topic=backlog.cluster.prefix + WAVEFORMS.name,
             lead_in=backlog.patients * round(LEAD_IN_S * FS / STEP),
             messages=backlog.messages,
             message_s=STEP / FS,
             runs=self.runs,
-            cpu_s=2.0 if self.quick else 6.0,
+            cpu_s=1.5 if self.quick else 6.0,
             data=str(self.data) if self.data else None,
         )
-        done = subprocess.run(
-            [sys.executable, "-m", "benchmarks.peers", name, json.dumps(asdict(order))],
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
-            check=False,
-            timeout=GIVE_UP_S,
-        )
-        if done.returncode:
-            raise RuntimeError(f"the peer {name!r} ended with status {done.returncode}")
-        return [Run(**run).patients_per_core for run in json.loads(done.stdout)]
 
     def _ours(self, server: KafkaServer, log: IO[str]) -> list[float]:
         """Let a scorer catch up with the lead-in, and then with each run's signal."""

@@ -1,4 +1,7 @@
-"""Run one peer: ``python -m benchmarks.peers NAME ORDER``, ORDER in JSON; prints its runs."""
+"""Run peers: ``python -m benchmarks.peers ORDERS``, a name and an order each, in JSON.
+
+Prints a line for each with its runs.
+"""
 
 import json
 import sys
@@ -42,14 +45,15 @@ def peers() -> dict[str, Callable[[Order], Run]]:
 
 
 def main() -> None:
-    """Run the peer that is named, as often as it is ordered."""
-    name, text = sys.argv[1:]
-    order = Order(**json.loads(text))
+    """Run the peers that are named, each as often as it is ordered."""
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")  # of what others do with numpy
-    run = peers()[name]
-    json.dump([asdict(run(order)) for _ in range(order.runs)], sys.stdout)
-    sys.stdout.write("\n")
+    known = peers()
+    for name, fields in json.loads(sys.argv[1]).items():
+        order = Order(**fields)
+        runs = [asdict(known[name](order)) for _ in range(order.runs)]
+        sys.stdout.write(json.dumps(runs) + "\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":
