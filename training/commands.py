@@ -283,8 +283,16 @@ def evaluate(
         Path | None, typer.Option(help="Write an HTML page with the strips judged wrong.")
     ] = None,
     markdown: Annotated[
-        Path | None, typer.Option(help="Write the gross figures as a Markdown table.")
+        Path | None, typer.Option(help="Write a Markdown table, between its markers.")
     ] = None,
+    noise: Annotated[
+        Path | None, typer.Option(help="Noise figures (benchmarks.qrs --json) for the report.")
+    ] = None,
+    seeds: Annotated[
+        list[Path] | None,
+        typer.Option(help="Also judge with these weights, or a folder of seed-0.safetensors, ..."),
+    ] = None,
+    why: Annotated[str, typer.Option(help="Why DS2 is run; goes into its log.")] = "",
     weights: Annotated[
         Path | None, typer.Option(help="Another model than the shipped one.")
     ] = None,
@@ -293,12 +301,14 @@ def evaluate(
     """Score the live path against annotations, by the rules of EC57.
 
     Records go through the same monitor as live ECG, with its own detector and
-    nothing from the future. The first five minutes of each are not scored.
+    nothing from the future. The first five minutes of each are not scored. Every
+    run of DS2 is logged in a checkout, with why.
 
     [bold]Examples[/bold]
       rhythmwatch evaluate mitdb --records ds2
       rhythmwatch evaluate mitdb --records 100,119 --json - --annotations found
       rhythmwatch evaluate mitdb --records ds1 --report ds1.html
+      rhythmwatch evaluate mitdb --records ds2 --seeds seeds --why "new features"
     """
     settings = _enter(context)
     from ecg.checkpoint import SHIPPED
@@ -310,7 +320,10 @@ def evaluate(
         json_file=json_file,
         annotations=annotations,
         report=report,
+        noise=noise,
         markdown=markdown,
+        seeds=seeds or (),
+        why=why,
         weights=weights or SHIPPED,
         device=device or settings.device,
     )
