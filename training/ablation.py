@@ -250,19 +250,3 @@ def conditions_of(settings: FitSettings, *, seeds: int, command: str) -> str:
         f"{'seed' if seeds == 1 else 'seeds'} from {settings.seed} on, judged from the first "
         "beat on; beats that the detector missed are missed, F called V is neither right nor wrong."
     )
-
-
-def write_between(page: Path, marker: str, text: str) -> None:
-    """Put a text between ``<!-- marker -->`` and ``<!-- /marker -->`` of a page.
-
-    Raises
-    ------
-    ValueError
-        If the page has no such markers.
-    """
-    start, end = f"<!-- {marker} -->", f"<!-- /{marker} -->"
-    before, found, rest = page.read_text(encoding="utf-8").partition(start)
-    _, closed, after = rest.partition(end)
-    if not found or not closed:
-        raise ValueError(f"{page} has no place for the table: it needs {start} and {end}")
-    page.write_text(f"{before}{start}\n{text.rstrip()}\n{end}{after}", encoding="utf-8")

@@ -237,8 +237,9 @@ def ablate(
       rhythmwatch ablate --seeds 3 --page docs/concepts/ablation.md
     """
     settings = _enter(context)
-    from training.ablation import ablate, conditions_of, markdown_of, write_between
+    from training.ablation import ablate, conditions_of, markdown_of
     from training.fit import FitSettings
+    from training.page import put_between
     from training.store import default_work
     from training.train import observed_both_ways
 
@@ -261,7 +262,7 @@ def ablate(
     text = f"{conditions_of(fitting, seeds=seeds, command=command)}\n\n{markdown_of(results)}"
     typer.echo(text)
     if page is not None:
-        write_between(page, "ablate-ds2" if ds2 else "ablate", text)
+        put_between(page, text, name="ablation on ds2" if ds2 else "ablation")
 
 
 @app.command(rich_help_panel="Model")

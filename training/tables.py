@@ -5,11 +5,8 @@ from typing import Any
 
 from rich.table import Table
 
-from training.errors import MarkersError
+from training.page import put_between
 from training.scorecard import SCORED
-
-BEGIN, END = "<!-- figures: {name} -->", "<!-- end of figures -->"
-"""What stands around figures in a page; what is between is replaced."""
 
 
 def table_of(card: dict[str, Any]) -> Table:
@@ -95,7 +92,7 @@ def write_markdown(path: str | Path, card: dict[str, Any], *, name: str) -> None
     Parameters
     ----------
     path : str or Path
-        The page. If it exists it holds ``BEGIN`` with this name, and ``END`` after it.
+        The page. If it exists it holds the markers of ``training.page`` with this name.
     card : dict
         The figures.
     name : str
@@ -107,29 +104,6 @@ def write_markdown(path: str | Path, card: dict[str, Any], *, name: str) -> None
         If the page exists and has no such markers: nothing in it is overwritten.
     """
     put_between(path, markdown_of(card), name=name)
-
-
-def put_between(path: str | Path, text: str, *, name: str) -> None:
-    """Write ``text`` between the markers of ``name`` in a page, or as a new page with them.
-
-    Raises
-    ------
-    MarkersError
-        If the page exists and has no such markers.
-    """
-    page, begin = Path(path), BEGIN.format(name=name)
-    if not page.exists():
-        page.parent.mkdir(parents=True, exist_ok=True)
-        page.write_text(f"{begin}\n{text}{END}\n", encoding="utf-8")
-        return
-    before, found, rest = page.read_text(encoding="utf-8").partition(begin)
-    _, closed, after = rest.partition(END)
-    if not found or not closed:
-        raise MarkersError(
-            f"{page} exists and has no place for these figures: put the lines {begin} and {END} "
-            "where they belong, or name a page that does not exist"
-        )
-    page.write_text(f"{before}{begin}\n{text}{END}{after}", encoding="utf-8")
 
 
 def percent(share: float | None) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from ecg.model import OUTPUTS
 from tests.training.observed import SETTINGS, SIZE, written
-from training.ablation import ROWS, Observed, Row, ablate, markdown_of, write_between
+from training.ablation import ROWS, Observed, Row, ablate, markdown_of
 from training.errors import SpaceError
 from training.exam import called_other_than_n, examine
 from training.lesson import carry_out
@@ -127,12 +127,3 @@ def test_missed_beats_count_and_fusion_called_v_does_not(tmp_path: Path) -> None
     assert (figures.hits, figures.said, figures.true) == (1, 1, 3)
     assert figures.f1 == pytest.approx(0.5)
     assert called_other_than_n([logits]) == pytest.approx(2 / 3)
-
-
-def test_a_table_is_put_between_its_markers(tmp_path: Path) -> None:
-    page = tmp_path / "page.md"
-    page.write_text("a\n<!-- ablate -->\nold\n<!-- /ablate -->\nb\n", encoding="utf-8")
-    write_between(page, "ablate", "new\n")
-    assert page.read_text() == "a\n<!-- ablate -->\nnew\n<!-- /ablate -->\nb\n"
-    with pytest.raises(ValueError, match="has no place for the table"):
-        write_between(page, "ablate-ds2", "new")

@@ -1,0 +1,24 @@
+from pathlib import Path
+
+import pytest
+
+from training.errors import MarkersError
+from training.page import put_between
+
+
+def test_figures_are_put_between_their_markers_and_nothing_else_changes(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("a\n<!-- figures: one -->\nold\n<!-- end of figures -->\nb\n", encoding="utf-8")
+    put_between(page, "new\n", name="one")
+    after = "a\n<!-- figures: one -->\nnew\n<!-- end of figures -->\nb\n"
+    assert page.read_text(encoding="utf-8") == after
+    with pytest.raises(MarkersError, match="figures: other"):
+        put_between(page, "new\n", name="other")
+    assert page.read_text(encoding="utf-8") == after
+
+
+def test_a_page_that_is_not_there_is_made_with_markers(tmp_path: Path) -> None:
+    page = tmp_path / "docs" / "page.md"
+    put_between(page, "old\n", name="one")
+    put_between(page, "new\n", name="one")
+    assert page.read_text(encoding="utf-8").splitlines()[1:-1] == ["new"]
