@@ -1,6 +1,6 @@
 """Weights of the network that judges candidates for a QRS complex (``ecg.qrs``).
 
-Made by ``python -m training.detector``, which says on what; not to be changed by hand.
+Fitted as ``training/detector.py`` says, in four rounds, and not to be changed by hand.
 """
 
 import numpy as np
