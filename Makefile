@@ -41,13 +41,23 @@ test-all: check browser ## also the tests that take minutes
 train: install ## fit the model on MIT-BIH DS1 (RHYTHMWATCH_DATA says where), under 20 minutes on two cores
 	$(BIN)/rhythmwatch train
 
-bench: install ## measure this machine: tables and JSON
-	$(BIN)/python -m benchmarks
+# what others need is older than what we use: an environment of their own
+.venv-bench/installed: benchmarks/requirements.lock pyproject.toml $(VENV)/installed
+	@test -x .venv-bench/bin/python || $(UV) venv --python $(BIN)/python .venv-bench
+	VIRTUAL_ENV=.venv-bench $(UV) pip install --constraint benchmarks/requirements.lock --editable '.[bench]'
+	@touch $@
+
+BENCH ?= capacity
+bench: .venv-bench/installed ## measure this machine beside the last kept run (BENCH='capacity --keep' keeps it)
+	.venv-bench/bin/python -m benchmarks $(BENCH)
 
 lock: ## resolve the exact versions anew, for every platform
 	uv pip compile pyproject.toml --extra dev --python-version 3.11 --universal \
 	  --no-header --no-annotate --upgrade -o $(LOCK)
+	cp $(LOCK) benchmarks/requirements.lock
+	uv pip compile pyproject.toml --extra bench --python-version 3.11 --universal \
+	  --no-header --no-annotate -o benchmarks/requirements.lock
 
 clean: ## remove .venv and everything that was made
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-bench build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.noise import NOISES, NOISY_FROM_S, SNRS_DB, STRESSED, add_noise, stretches, title
 from ecg.annotation import Annotations, read_annotations
 from ecg.chunk import Chunk
 from ecg.errors import RecordError
@@ -30,11 +31,6 @@ from ecg.script import Step
 from ecg.simulator import Simulator
 from training.split import DS1, PACED
 
-SNRS_DB = (24, 18, 12, 6, 0, -6)
-NOISES = ("bw", "em", "ma")
-"""Baseline wander, electrode motion, muscle artefact."""
-NOISY_FROM_S, NOISY_S = 300.0, 120.0
-"""Noise starts after 5 min and comes and goes by 2 min, as in the Noise Stress Test Database."""
 STRESS_S = 900.0
 """How much of a record is stressed: the clean start and three noisy stretches."""
 ALARM_AT_S, ALARM_S = 300.0, 10.0
@@ -150,19 +146,19 @@ def stress(
     noise: str,
     snr_db: float,
     *,
-    names: Sequence[str] = ("118", "119"),
+    names: Sequence[str] = STRESSED,
     seconds: float = STRESS_S,
 ) -> list[Row]:
     """Measure records with noise added by the rule of the Noise Stress Test Database."""
-    title = f"{' and '.join(names)}, {noise} at {snr_db:g} dB"
-    counts = Count(f"{title}: in noise"), Count(f"{title}: between")
+    what = title(names, noise, snr_db)
+    counts = Count(f"{what}: in noise"), Count(f"{what}: between")
     disturbance = read_record(data / "nstdb" / noise)
     for name in names:
         record = _cut(read_record(data / "mitdb" / name), seconds)
         truth = read_annotations(data / "mitdb" / name)
         noisy = add_noise(record, truth, disturbance.millivolts(), snr_db)
         said = said_of(noisy.chunks(name, "s", duration_s=1.0))
-        for count, during in zip(counts, _stretches(len(said.reasons)), strict=True):
+        for count, during in zip(counts, stretches(len(said.reasons)), strict=True):
             count.add(said, truth, during)
     return [count.row() for count in counts]
 
@@ -173,14 +169,14 @@ def ready_made(data: Path, name: str) -> list[Row]:
     truth = read_annotations(data / "nstdb" / name)
     said = said_of(record.chunks(name, "s", duration_s=1.0))
     rows = []
-    for words, during in zip(("in noise", "between"), _stretches(len(said.reasons)), strict=True):
+    for words, during in zip(("in noise", "between"), stretches(len(said.reasons)), strict=True):
         count = Count(f"nstdb {name}: {words}")
         count.add(said, truth, during)
         rows.append(count.row())
     return rows
 
 
-def offset(data: Path, names: Sequence[str] = ("118", "119"), *, offset_mv: float = -5.0) -> Row:
+def offset(data: Path, names: Sequence[str] = STRESSED, *, offset_mv: float = -5.0) -> Row:
     """Measure clean records that lie ``offset_mv`` off zero."""
     count = Count(f"{' and '.join(names)}, {offset_mv:g} mV off zero")
     for name in names:
@@ -227,39 +223,6 @@ def marked(data: Path, alarm: str, rhythm: str) -> list[Row]:
         ]
         during.add(said, None, np.any(inside, axis=0))
     return [before.row(), during.row()]
-
-
-def add_noise(
-    record: Record, truth: Annotations, noise_mv: NDArray[np.float64], snr_db: float
-) -> Record:
-    """Return ``record`` with noise in every second two minutes from 5:00 on.
-
-    The power of the signal is that of a sine as tall as its normal QRS
-    complexes, the power of the noise the mean of its variances over 1 s, both
-    without the largest and smallest 5 %; lead by lead.
-    """
-    millivolts = record.millivolts()
-    fs = record.fs
-    beats, classes = truth.beats()
-    normal = [b for b in beats[classes == "N"].tolist() if b < record.n_samples][:300]
-    reach = round(0.05 * fs)
-    second = round(fs)
-    t = np.arange(record.n_samples) / fs - NOISY_FROM_S
-    on = (t >= 0) & (np.floor(t / NOISY_S) % 2 == 0)
-    for lead in range(millivolts.shape[1]):
-        heights = [np.ptp(millivolts[max(b - reach, 0) : b + reach + 1, lead]) for b in normal]
-        disturbance = noise_mv[:, lead % noise_mv.shape[1]]
-        whole = disturbance[: len(disturbance) // second * second].reshape(-1, second)[:300]
-        signal_power = _trimmed_mean(np.array(heights)) ** 2 / 8
-        noise_power = _trimmed_mean(whole.std(axis=1)) ** 2
-        gain = np.sqrt(signal_power / noise_power / 10 ** (snr_db / 10))
-        millivolts[:, lead] += gain * np.resize(disturbance, record.n_samples) * on
-    gain_adu, baseline = 1000.0, 0
-    samples = np.clip(np.rint(millivolts * gain_adu), -32000, 32000).astype(np.int16)
-    n_leads = len(record.leads)
-    return replace(
-        record, samples=samples, gain=(gain_adu,) * n_leads, baseline=(baseline,) * n_leads
-    )
 
 
 def measured(data: Path) -> list[Row]:
@@ -331,18 +294,6 @@ def _cut(record: Record, seconds: float | None) -> Record:
 def _beats_of(path: Path) -> Annotations | None:
     truth = read_annotations(path)
     return truth if len(truth.beats()[0]) else None
-
-
-def _stretches(n_seconds: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return which seconds lie in the noise and which between it; the learning time in neither."""
-    t = np.arange(n_seconds) - NOISY_FROM_S
-    noisy = (t >= 0) & (np.floor(t / NOISY_S) % 2 == 0)
-    return noisy, (t >= 0) & ~noisy
-
-
-def _trimmed_mean(values: NDArray[np.float64]) -> float:
-    cut = round(0.05 * len(values))
-    return float(np.sort(values)[cut : len(values) - cut].mean())
 
 
 def _true_alarms(directory: Path, alarm: str) -> list[str]:

@@ -56,8 +56,12 @@ def order_of_leads(recent: Recent) -> list[int]:
 
 
 def text_of(event: AlarmEvent) -> str:
-    """Return an alarm's text without the stars of its priority: screens set them themselves."""
-    return event.text.lstrip("* ")
+    """Return an alarm's text without the stars of its priority: screens set them themselves.
+
+    One that was told late says by how much.
+    """
+    text = event.text.lstrip("* ")
+    return text if event.late_s is None else f"{text} ({event.late_s:.0f} s late)"
 
 
 def alarm_words(event: AlarmEvent) -> dict[str, Any]:

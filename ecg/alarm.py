@@ -79,6 +79,9 @@ class AlarmEvent:
     """The patient's audio pause, if one is on."""
     reason: str | None = None
     """Why it ended or changed, where the event alone does not say it."""
+    late_s: float | None = None
+    """How long after ``detected_ns`` it was published, in s, where that is more than 10 s: then it
+    tells of the past. Said by who publishes it; the alarms themselves know no clock."""
 
     @property
     def event_id(self) -> str:

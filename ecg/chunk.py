@@ -1,6 +1,7 @@
 """A chunk: some consecutive samples of one patient's ECG leads, as they arrive."""
 
 from dataclasses import dataclass
+from math import inf
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,8 @@ MIN_FS = 100.0
 MAX_FS = 1000.0
 """Sampling frequencies that are accepted, in Hz. Below 100 Hz a QRS has too few
 samples to be placed and classed; above 1000 Hz there is nothing more to learn."""
+
+_set = object.__setattr__
 
 
 def check_fs(fs: float) -> float:
@@ -92,10 +95,45 @@ class Chunk:
             raise ChunkError(f"{n_leads} lead names for {self.samples.shape[1]} columns of samples")
         if len(self.gain) != n_leads or len(self.baseline) != n_leads:
             raise ChunkError(f"gain and baseline must have {n_leads} values, one a lead")
-        if not all(np.isfinite(g) and g > 0 for g in self.gain):
+        if not all(0 < g < inf for g in self.gain):
             raise ChunkError(f"gain must be positive ADC units per mV, got {self.gain}")
         if self.first_sample < 0:
             raise ChunkError(f"first_sample must be 0 or more, got {self.first_sample}")
+
+    def followed_by(
+        self,
+        samples: NDArray[np.int16],
+        *,
+        first_sample: int,
+        discontinuity: bool,
+        source_ns: int,
+        sent_ns: int,
+    ) -> "Chunk":
+        """Return a later chunk of the same stream and leads.
+
+        What stays has been checked, so nothing is checked again: a source sends
+        some chunks a second for days.
+
+        Parameters
+        ----------
+        samples : ndarray of int16, shape (n_samples, n_leads)
+            The new samples.
+        first_sample, discontinuity, source_ns, sent_ns
+            As in the class.
+        """
+        new = object.__new__(Chunk)
+        _set(new, "patient", self.patient)
+        _set(new, "stream", self.stream)
+        _set(new, "first_sample", first_sample)
+        _set(new, "fs", self.fs)
+        _set(new, "leads", self.leads)
+        _set(new, "samples", samples)
+        _set(new, "gain", self.gain)
+        _set(new, "baseline", self.baseline)
+        _set(new, "discontinuity", discontinuity)
+        _set(new, "source_ns", source_ns)
+        _set(new, "sent_ns", sent_ns)
+        return new
 
     @property
     def n_samples(self) -> int:

@@ -1,4 +1,10 @@
-"""From the kernel's rows and the model's probabilities to findings."""
+"""From the kernel's rows and the model's probabilities to findings.
+
+What holds for all rows is worked out on columns; objects are made row by row,
+only of what was found.
+"""
+
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,15 +14,12 @@ from ecg.finding import (
     BEAT_CLASSES,
     RHYTHMS,
     Beat,
-    BeatClass,
     Findings,
     Gap,
     LeadQuality,
-    Rhythm,
     RhythmWindow,
     Span,
     Status,
-    Unfit,
 )
 from ecg.model import ARTEFACT, OUTPUTS
 from ecg.quality import FIT, REASONS
@@ -38,30 +41,27 @@ class Draft:
     ----------
     place : Place
         Whose.
-    after : int
-        Sample number up to which everything was said before.
-    model : str or None
-        Version of the model at work.
     """
 
-    def __init__(self, place: Place, *, after: int, model: str | None) -> None:
-        self.place = place
-        self._after = after
-        self._through = after
-        self._model = model
-        self._spans: list[Span] = []
-        self._beats: list[Beat] = []
-        self._windows: list[RhythmWindow] = []
-        self._statuses: list[Status] = []
-        self._gaps: list[Gap] = []
+    __slots__ = ("after", "beats", "gaps", "place", "spans", "statuses", "through", "windows")
 
-    def add_span(self, chunk: Chunk, first_sample: int) -> None:
-        """Note that samples of ``chunk`` came, from ``first_sample`` on."""
-        self._through = chunk.end_sample - 1
-        self._spans.append(
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.after = self.through = place.next_sample - 1
+        self.spans: list[Span] = []
+        # most ticks of most patients bring none of these
+        self.beats: list[Beat] | None = None
+        self.windows: list[RhythmWindow] | None = None
+        self.statuses: list[Status] | None = None
+        self.gaps: list[Gap] | None = None
+
+    def add_span(self, chunk: Chunk, end_sample: int) -> None:
+        """Note that samples of ``chunk`` came, up to ``end_sample`` (excluded)."""
+        self.through = end_sample - 1
+        self.spans.append(
             Span(
                 first_sample=chunk.first_sample,
-                n_samples=chunk.n_samples,
+                n_samples=end_sample - chunk.first_sample,
                 source_ns=chunk.source_ns,
                 sent_ns=chunk.sent_ns,
             )
@@ -69,117 +69,151 @@ class Draft:
 
     def add_gap(self, first_sample: int, end_sample: int, *, reset: bool) -> None:
         """Note samples that never came, seen when the next ones did."""
-        self._gaps.append(
-            Gap(
-                first_sample=first_sample,
-                end_sample=end_sample,
-                decided_sample=end_sample,
-                reset=reset,
-            )
+        gap = Gap(
+            first_sample=first_sample,
+            end_sample=end_sample,
+            decided_sample=end_sample,
+            reset=reset,
         )
+        self.gaps = [*(self.gaps or ()), gap]
 
-    def add_beat(self, row: np.void, probabilities: NDArray[np.float32] | None) -> None:
-        """Note a beat, unless the model is sure that it is an artefact."""
-        reason = self._why_not_judged(row["unfit"])
-        judged = probabilities if reason is None else None
-        if judged is not None and judged[_ARTEFACT] > _SURE_ARTEFACT:
-            return
-        beat_class: BeatClass | None = None
-        shares: tuple[float, ...] | None = None
-        score: float | None = None
-        if judged is not None:
-            classes = judged[: len(BEAT_CLASSES)].astype(np.float64)
-            classes /= classes.sum()
-            beat_class = BEAT_CLASSES[int(classes.argmax())]
-            shares = tuple(float(p) for p in classes)
-            score = 1.0 - shares[0]
-        rr = float(row["rr"])
-        self._beats.append(
-            Beat(
-                sample=int(row["sample"]),
-                decided_sample=int(row["decided"]),
-                beat_class=beat_class,
-                reason=reason,
-                probabilities=shares,
-                score=score,
-                rr_s=rr if rr > 0 else None,
-                lead=self.place.choice.leads[0],
-                model=self._model,
-            )
-        )
-
-    def add_second(self, row: np.void, probabilities: NDArray[np.float32] | None) -> None:
-        """Note how the patient stood at a whole second, and the rhythm of that second."""
-        self._add_window(row, probabilities)
-        leads = self.place.choice.leads
-        qualities = tuple(
-            LeadQuality(lead=lead, fit=bool(code == FIT), reason=REASONS[code])
-            for lead, code in zip(leads, row["unfit"], strict=False)
-        )
-        rate, last_r = float(row["heart_rate"]), int(row["last_r"])
-        reason = self._unfit(row["unfit"])
-        self._statuses.append(
-            Status(
-                sample=int(row["sample"]),
-                decided_sample=int(row["decided"]),
-                last_r=last_r if last_r >= 0 else None,
-                heart_rate_bpm=rate if rate > 0 and reason is None else None,
-                fit=reason is None,
-                reason=reason,
-                warm_up=bool(row["valid_s"] < WARM_UP_S),
-                model=self._model,
-                leads=qualities,
-                lead_choice=self.place.choice.why,
-            )
-        )
-
-    def _add_window(self, row: np.void, probabilities: NDArray[np.float32] | None) -> None:
-        reason = self._why_not_judged(row["unfit"])
-        rhythm: Rhythm | None = None
-        probability: float | None = None
-        score: float | None = None
-        if reason is None and probabilities is not None:
-            best = int(probabilities.argmax())
-            rhythm, probability = RHYTHMS[best], float(probabilities[best])
-            score = 1.0 - float(probabilities[0])
-        end = int(row["sample"])
-        self._windows.append(
-            RhythmWindow(
-                first_sample=max(end - round(self.place.fs), 0),
-                end_sample=end,
-                decided_sample=int(row["decided"]),
-                rhythm=rhythm,
-                reason=reason,
-                probability=probability,
-                score=score,
-                model=self._model,
-            )
-        )
-
-    def findings(self) -> Findings | None:
-        """Return what was found; None where no new sample came."""
-        if self._through <= self._after:
-            return None
+    def findings(self) -> Findings:
+        """Return what was found."""
+        place = self.place
         return Findings(
-            patient=self.place.patient,
-            stream=self.place.stream,
-            fs=self.place.fs,
-            after_sample=self._after,
-            through_sample=self._through,
-            spans=tuple(self._spans),
-            beats=tuple(self._beats),
-            windows=tuple(self._windows),
-            statuses=tuple(self._statuses),
-            gaps=tuple(self._gaps),
+            patient=place.patient,
+            stream=place.stream,
+            fs=place.fs,
+            after_sample=self.after,
+            through_sample=self.through,
+            spans=tuple(self.spans),
+            beats=tuple(self.beats) if self.beats else (),
+            windows=tuple(self.windows) if self.windows else (),
+            statuses=tuple(self.statuses) if self.statuses else (),
+            gaps=tuple(self.gaps) if self.gaps else (),
         )
 
-    def _unfit(self, codes: NDArray[np.int32]) -> Unfit | None:
-        """Return why no lead can be judged, the worst reason; None if one can."""
-        judged = codes[: len(self.place.choice.leads)]
-        return None if (judged == FIT).any() else REASONS[int(judged.min())]
 
-    def _why_not_judged(self, codes: NDArray[np.int32]) -> str | None:
-        unfit = self._unfit(codes)
-        if unfit is not None:
-            return f"unfit: {unfit}"
-        return "no model" if self._model is None else None
+def add_beats(
+    drafts: dict[int, Draft],
+    rows: NDArray[np.void],
+    worst: NDArray[np.int32],
+    probabilities: NDArray[np.float32] | None,
+    model: str | None,
+) -> None:
+    """Note beats, but for those of which the model is sure that they are artefacts.
+
+    Parameters
+    ----------
+    drafts : dict of int to Draft
+        By row of state.
+    rows : ndarray of kernel.BEAT, shape (n_beats,)
+    worst : ndarray of int, shape (n_beats,)
+        ``quality.FIT`` where a lead of the patient can be judged, else the worst reason.
+    probabilities : ndarray, shape (n_beats, len(OUTPUTS)), or None
+        None without a model.
+    model : str or None
+        Its version.
+    """
+    columns = [rows[name].tolist() for name in ("slot", "sample", "decided", "rr")]
+    if probabilities is None:
+        judged = np.zeros((len(rows), 0))
+        best = artefact = [0] * len(rows)
+    else:
+        judged = probabilities[:, : len(BEAT_CLASSES)].astype(np.float64)
+        judged /= judged.sum(axis=1, keepdims=True)
+        best = judged.argmax(axis=1).tolist()
+        artefact = (probabilities[:, _ARTEFACT] > _SURE_ARTEFACT).tolist()
+    for slot, sample, decided, rr, code, shares, top, drop in zip(
+        *columns, worst.tolist(), judged.tolist(), best, artefact, strict=True
+    ):
+        known = model is not None and code == FIT
+        if known and drop:
+            continue
+        draft = drafts[slot]
+        beat = Beat(
+            sample=sample,
+            decided_sample=decided,
+            beat_class=BEAT_CLASSES[top] if known else None,
+            reason=None if known else _NOT_JUDGED[code],
+            probabilities=tuple(shares) if known else None,
+            score=1.0 - shares[0] if known else None,
+            rr_s=rr if rr > 0 else None,
+            lead=draft.place.choice.leads[0],
+            model=model,
+        )
+        if draft.beats is None:
+            draft.beats = [beat]
+        else:
+            draft.beats.append(beat)
+
+
+def add_seconds(
+    drafts: dict[int, Draft],
+    rows: NDArray[np.void],
+    worst: NDArray[np.int32],
+    probabilities: NDArray[np.float32] | None,
+    model: str | None,
+) -> None:
+    """Note how patients stood at whole seconds, and the rhythm of those seconds.
+
+    Parameters as of ``add_beats``: rows of kernel.SECOND, probabilities of shape
+    (n_seconds, len(RHYTHMS)), of which those of seconds that are unfit are not used.
+    """
+    columns = [
+        rows[name].tolist()
+        for name in ("slot", "sample", "decided", "last_r", "heart_rate", "unfit")
+    ]
+    warm_up = (rows["valid_s"] < WARM_UP_S).tolist()
+    best = organised = highest = [0] * len(rows)
+    if probabilities is not None:
+        best = probabilities.argmax(axis=1).tolist()
+        highest = probabilities.max(axis=1).tolist()
+        organised = probabilities[:, 0].tolist()
+    for slot, sample, decided, last_r, rate, codes, warming, code, top, p, p_organised in zip(
+        *columns, warm_up, worst.tolist(), best, highest, organised, strict=True
+    ):
+        draft = drafts[slot]
+        place = draft.place
+        fit = code == FIT
+        known = model is not None and fit
+        window = RhythmWindow(
+            first_sample=max(sample - round(place.fs), 0),
+            end_sample=sample,
+            decided_sample=decided,
+            rhythm=RHYTHMS[top] if known else None,
+            reason=None if known else _NOT_JUDGED[code],
+            probability=p if known else None,
+            score=1.0 - p_organised if known else None,
+            model=model,
+        )
+        status = Status(
+            sample=sample,
+            decided_sample=decided,
+            last_r=last_r if last_r >= 0 else None,
+            heart_rate_bpm=rate if rate > 0 and fit else None,
+            fit=fit,
+            reason=REASONS[code],
+            warm_up=warming,
+            model=model,
+            leads=_qualities(place.choice.leads, tuple(codes)),
+            lead_choice=place.choice.why,
+        )
+        if draft.windows is None or draft.statuses is None:
+            draft.windows, draft.statuses = [window], [status]
+        else:
+            draft.windows.append(window)
+            draft.statuses.append(status)
+
+
+_NOT_JUDGED = ["no model" if reason is None else f"unfit: {reason}" for reason in REASONS]
+"""Why there is no class, by the code of the best lead; without a model the fit ones have none."""
+
+
+@lru_cache(maxsize=4096)
+def _qualities(leads: tuple[str, ...], codes: tuple[int, ...]) -> tuple[LeadQuality, ...]:
+    """Return what there is to say of each lead; the same few answers come again and again."""
+    return tuple(
+        LeadQuality(lead=lead, fit=code == FIT, reason=REASONS[code])
+        for lead, code in zip(leads, codes, strict=False)
+    )

@@ -2,9 +2,9 @@
 
 Each beat gives ``CHANNELS`` x ``WINDOW`` samples at 125 Hz, from 0.4 s before
 the R peak to 0.6 s after it: the judged leads, and the same minus the
-patient's running template of beats that came in time. Both are in units of the
-patient's usual QRS size, so that gain does not matter. ``CONTEXT`` numbers say
-how the beat came in time.
+patient's running template of beats that did not come early. Both are in units
+of the patient's usual QRS size, so that gain does not matter. ``CONTEXT``
+numbers say how the beat came in time.
 """
 
 import numpy as np
@@ -42,6 +42,8 @@ the patient is, and judged unknown patients worse.
 N_CONTEXT = len(CONTEXT)
 _CHANGE, _NO_BEFORE, _NO_AFTER, _LIKENESS, _SIZE, _JUDGED = 3, 4, 5, 6, 8, 10
 
+EARLY = 0.9
+"""RR interval, as a share of the mean of 10, up to which a beat came early."""
 _BOUND = 8.0
 _LONG_BEATS = 60
 _LEAST_CHANGE = float(np.log(0.01))
@@ -85,12 +87,13 @@ def describe(
     else:
         context[_NO_AFTER] = 1.0
     context[_CHANGE] = change
-    in_time = rr > 0 and 0.85 * recent < rr < 1.2 * recent
+    # a late beat teaches too: where most beats are ectopic, sinus beats come after the pauses
+    early = rr <= EARLY * recent
     for lead in range(s["n_leads"]):
         if s["unfit"][lead] != FIT and s["unfit"][lead] != NOISY:
             continue
         context[_JUDGED + lead] = 1.0
-        _describe_lead(s, r, lead, in_time, window, context)
+        _describe_lead(s, r, lead, early, window, context)
     if rr > 0:
         # quick at first, then over about a minute; one outlier counts at most double
         rate = 1.0 / min(max(s["rr_n"], 1), _LONG_BEATS)
@@ -102,7 +105,7 @@ def _describe_lead(
     s: np.void,
     r: int,
     lead: int,
-    in_time: bool,
+    early: bool,
     window: NDArray[np.float32],
     context: NDArray[np.float32],
 ) -> None:
@@ -134,8 +137,8 @@ def _describe_lead(
     context[_LIKENESS + lead] = cross / np.sqrt(own * usual) if known > 0 else 0.0
     context[_SIZE + lead] = _log_ratio(size, s["scale"][lead])
     scale = s["scale"][lead]
-    # the first beats teach whatever they are; later ones only when they came in time
-    if known < 8 or in_time:
+    # the first beats teach whatever they are; later ones only when they did not come early
+    if known < 8 or not early:
         rate = 1.0 / min(known + 1, 16)
         for k in range(WINDOW):
             s["template"][lead, k] += rate * (window[lead, k] - s["template"][lead, k])

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import signal
 
-from ecg.compiled import compiled
+from ecg.compiled import compiled, summing
 from ecg.errors import RateError
 
 ENGINE_FS = 250
@@ -105,25 +105,56 @@ def resampler(fs: float) -> Resampler:
     return Resampler(fs=fs, step=step, unit=unit, half=half, taps=taps)
 
 
+@summing
+def weighed_sum(weights: NDArray[np.float64], values: NDArray[np.float64]) -> float:
+    """Return the sum of ``weights * values``, both of shape (n,)."""
+    total = 0.0
+    for k in range(weights.shape[0]):
+        total += weights[k] * values[k]
+    return total
+
+
 @compiled
-def biquads(sections: NDArray[np.float64], memory: NDArray[np.float64], sample: float) -> float:
-    """Pass one sample through second-order sections, transposed direct form II.
+def biquads(
+    sections: NDArray[np.float64],
+    memory: NDArray[np.float64],
+    source: NDArray[np.float64],
+    target: NDArray[np.float64],
+    n: int,
+) -> None:
+    """Pass samples of two leads through second-order sections, transposed direct form II.
 
     Parameters
     ----------
     sections : ndarray, shape (n_sections, 6)
         As scipy designs them.
-    memory : ndarray, shape (n_sections, 2)
-        Kept between calls; changed.
-    sample : float
-        The sample, in mV.
+    memory : ndarray, shape (2, n_sections, 2)
+        Of both leads; kept between calls; changed.
+    source, target : ndarray, shape (2, at least n)
+        The first ``n`` samples, in mV, and what becomes of them.
+    n : int
+        How many.
     """
+    # Each sample waits for the one before it: two leads side by side wait together. Memory lives
+    # in registers, since reading and writing it for each sample costs more than the filter.
     for k in range(sections.shape[0]):
-        out = sections[k, 0] * sample + memory[k, 0]
-        memory[k, 0] = sections[k, 1] * sample - sections[k, 4] * out + memory[k, 1]
-        memory[k, 1] = sections[k, 2] * sample - sections[k, 5] * out
-        sample = out
-    return sample
+        b0, b1, b2 = sections[k, 0], sections[k, 1], sections[k, 2]
+        a1, a2 = sections[k, 4], sections[k, 5]
+        first, second = memory[0, k, 0], memory[0, k, 1]
+        other_first, other_second = memory[1, k, 0], memory[1, k, 1]
+        for j in range(n):
+            sample = source[0, j] if k == 0 else target[0, j]
+            other = source[1, j] if k == 0 else target[1, j]
+            out = b0 * sample + first
+            other_out = b0 * other + other_first
+            first = b1 * sample - a1 * out + second
+            other_first = b1 * other - a1 * other_out + other_second
+            second = b2 * sample - a2 * out
+            other_second = b2 * other - a2 * other_out
+            target[0, j] = out
+            target[1, j] = other_out
+        memory[0, k, 0], memory[0, k, 1] = first, second
+        memory[1, k, 0], memory[1, k, 1] = other_first, other_second
 
 
 def steady_state(sections: NDArray[np.float64]) -> NDArray[np.float64]:

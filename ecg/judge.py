@@ -6,18 +6,28 @@ whatever else is in them, which rows of batches of any size are not. A patient's
 probabilities therefore never depend on company or chunks.
 """
 
-from collections.abc import Callable
+import logging
+import time
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from ecg.errors import DeviceError
+from ecg.features import CHANNELS, N_CONTEXT
 from ecg.finding import RHYTHMS
 from ecg.model import OUTPUTS, BeatEnsemble, RhythmLSTM
+from ecg.state import WINDOW
 
-BATCHES = (32, 256)
+logger = logging.getLogger(__name__)
+
+BATCHES = (32, 64, 128, 256, 512)
 """Rows a batch may have; smaller work is padded with zeros."""
+_OVERHEAD_ROWS = 100.0
+"""What a batch costs beside its rows, in rows, as long as nothing has been measured."""
+_MEASURED = 5
+"""Times each size is tried; the shortest counts, since others' work only ever adds."""
 
 
 class Judge:
@@ -53,6 +63,35 @@ class Judge:
         self._beats = beats.to(self.device).eval()
         self._rhythm = rhythm.to(self.device).eval()
         self._temperature = temperature
+        self._use({size: _OVERHEAD_ROWS + size for size in BATCHES})
+
+    @torch.inference_mode()
+    def choose_batches(self) -> None:
+        """Measure what batches of each size cost here, and cut work into the cheapest from now on.
+
+        A size whose rows are not the same bits as those of the smallest is not used again.
+        """
+        rng = np.random.default_rng(0)
+        n = max(BATCHES)
+        windows = rng.normal(size=(n, CHANNELS, WINDOW)).astype(np.float32)
+        contexts = rng.normal(size=(n, N_CONTEXT)).astype(np.float32)
+        rows, least = np.arange(n), min(BATCHES)
+        costs: dict[int, float] = {}
+        first: NDArray[np.float32] | None = None
+        for size in BATCHES:
+            self._use({size: 1.0})
+            took = []
+            for _ in range(_MEASURED):
+                memory = np.zeros((size, 2, self.hidden), np.float32)
+                began = time.perf_counter()
+                found = self.judge_beats(rows[:size], windows[:size], contexts[:size], memory)
+                took.append(time.perf_counter() - began)
+            seen = np.concatenate([found[:least], memory[:least].reshape(least, -1)], axis=1)
+            first = seen if first is None else first
+            if np.array_equal(seen, first):
+                costs[size] = min(took)
+        self._use(costs)
+        logger.debug("batches cost, in s: %s", costs)
 
     @torch.inference_mode()
     def judge_beats(
@@ -79,7 +118,7 @@ class Judge:
             Calibrated probabilities.
         """
         encoded = np.empty((len(slots), self._beats.beat), dtype=np.float32)
-        for rows in _batches(np.arange(len(slots))):
+        for rows in self._batches(np.arange(len(slots))):
             out = self._beats.encode(self._pad(windows, rows), self._pad(contexts, rows))
             encoded[rows] = out[: len(rows)].cpu().numpy()
         part = memory[:, :, : self._beats.hidden]
@@ -127,7 +166,7 @@ class Judge:
         """Take one LSTM step for each input, a patient's own one after the other."""
         logits = np.empty((len(slots), n_outputs), dtype=np.float32)
         for turn in _turns(slots):
-            for rows in _batches(turn):
+            for rows in self._batches(turn):
                 before = self._pad(memory, slots[rows])  # (batch, 2, hidden)
                 state = (before[None, :, 0].contiguous(), before[None, :, 1].contiguous())
                 out, (h, c) = step(self._pad(inputs, rows)[:, None], state)
@@ -138,14 +177,29 @@ class Judge:
 
     def _shares(self, logits: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
         shares = np.empty_like(logits)
-        for rows in _batches(np.arange(len(logits))):
+        for rows in self._batches(np.arange(len(logits))):
             p = torch.softmax(self._pad(logits, rows) / temperature, dim=-1)
             shares[rows] = p[: len(rows)].cpu().numpy()
         return shares
 
+    def _use(self, costs: Mapping[int, float]) -> None:
+        """Cut work into batches of these sizes, so that their costs are least together."""
+        self._sizes = sorted(costs)
+        self._cuts = _cuts(costs)
+
+    def _batches(self, rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+        """Cut rows into batches that fit a fixed size; the last may want padding."""
+        batches = []
+        while len(rows):
+            filled = -(-len(rows) // self._sizes[0])
+            size = self._cuts[min(filled, len(self._cuts) - 1)]
+            batches.append(rows[:size])
+            rows = rows[size:]
+        return batches
+
     def _pad(self, values: NDArray[np.float32], rows: NDArray[np.int64]) -> torch.Tensor:
         """Copy ``rows`` into a batch of the next fixed size."""
-        size = next(batch for batch in BATCHES if len(rows) <= batch)
+        size = next(batch for batch in self._sizes if len(rows) <= batch)
         batch = np.zeros((size, *values.shape[1:]), dtype=np.float32)
         batch[: len(rows)] = values[rows]
         return torch.from_numpy(batch).to(self.device)
@@ -168,11 +222,23 @@ def choose_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def _batches(rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-    """Cut rows into batches that fit a fixed size with little padding."""
-    small, large = BATCHES
-    cuts = list(range(0, len(rows), large if len(rows) > large // 2 else small))
-    return [rows[a:b] for a, b in zip(cuts, [*cuts[1:], len(rows)], strict=True)]
+def _cuts(costs: Mapping[int, float]) -> list[int]:
+    """Return which size to cut off first, by how many of the smallest size the rows fill.
+
+    Examples
+    --------
+    >>> _cuts({32: 3.0, 64: 4.0, 128: 6.0})
+    [0, 32, 64, 128, 128]
+    """
+    smallest = min(costs)
+    cuts, least = [0], [0.0]
+    for filled in range(1, max(costs) // smallest + 1):
+        cost, size = min(
+            (cost + least[max(filled - size // smallest, 0)], size) for size, cost in costs.items()
+        )
+        cuts.append(size)
+        least.append(cost)
+    return cuts
 
 
 def _turns(slots: NDArray[np.int64]) -> list[NDArray[np.int64]]:

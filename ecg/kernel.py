@@ -12,10 +12,18 @@ from ecg import quality
 from ecg.chunk import MISSING
 from ecg.compiled import compiled, entry_point
 from ecg.features import AFTER, describe
-from ecg.filters import ENGINE_FS, MAX_TAPS, QRS_BAND, WANDER_FREE, biquads, steady_state
+from ecg.filters import (
+    ENGINE_FS,
+    MAX_TAPS,
+    QRS_BAND,
+    WANDER_FREE,
+    biquads,
+    steady_state,
+    weighed_sum,
+)
 from ecg.qrs import detect
 from ecg.rhythm import N_DESCRIPTORS, describe_second
-from ecg.state import BAND_RING, N_LEADS, PATIENT, RING
+from ecg.state import AHEAD, BAND_RING, N_LEADS, PATIENT, RING
 
 QRS_BAND_START = steady_state(QRS_BAND)
 WANDER_FREE_START = steady_state(WANDER_FREE)
@@ -91,33 +99,62 @@ def advance(
     """
     n_beats = 0
     n_seconds = 0
-    start = 0
+    row = 0
+    n_phases = taps.shape[0]
+    stuck = quality.STUCK_S * fs
+    fade = 1.0 - 1.0 / (_BRIDGE_DECAY_S * fs)
+    values = np.empty((N_LEADS, AHEAD))
+    filtered = np.empty((N_LEADS, AHEAD))
     for k in range(slots.shape[0]):
         s = states[slots[k]]
-        for row in range(start, ends[k]):
-            _take(s, samples[row], fs)
-            while (s["made"] * step) // unit + half < s["taken"]:
-                e = s["made"]
-                phase = ((e * step) % unit) * taps.shape[0] // unit
-                _make(s, taps[phase])
-                s["made"] = e + 1
-                decided = s["origin"] + (e * step) // unit + half
-                while _head_is_ready(s, e, timeout):
+        origin = s["origin"]
+        e = s["made"]
+        # e * step / unit, the place of the next engine sample: its whole part and the rest
+        at = (e * step) // unit
+        rest = (e * step) % unit
+        second_at = int(np.ceil(s["second"] * fs))
+        while True:
+            n = 0
+            second_ends = False
+            most = _most_ahead(s)
+            while n < most and not second_ends:
+                if at + half < s["taken"]:
+                    phase = rest if n_phases == unit else rest * n_phases // unit
+                    _resample(s, taps[phase], values, n)
+                    n += 1
+                    second_ends = origin + at >= second_at
+                    rest += step
+                    while rest >= unit:
+                        rest -= unit
+                        at += 1
+                elif row < ends[k]:
+                    _take(s, samples[row], fs, stuck, fade)
+                    row += 1
+                else:
+                    break
+            if n == 0:
+                break
+            _filter(s, e, n, values, filtered)
+            quality.observe_trace(s, e, n, values, filtered)
+            for _ in range(n):
+                detect(s, e)
+                e += 1
+                s["made"] = e
+                while _head_is_ready(s, e - 1, timeout):
                     beat = beats[n_beats]
                     beat["slot"] = slots[k]
-                    beat["sample"] = s["origin"] + _nearest(s["pending_r"][0], step, unit)
-                    beat["decided"] = decided
+                    beat["sample"] = origin + _nearest(s["pending_r"][0], step, unit)
+                    beat["decided"] = origin + ((e - 1) * step) // unit + half
                     _release(s, beat, windows[n_beats], contexts[n_beats])
                     n_beats += 1
-                whole = int(np.ceil(s["second"] * fs))
-                if s["origin"] + (e * step) // unit >= whole:
-                    second = seconds[n_seconds]
-                    second["slot"] = slots[k]
-                    second["sample"] = whole
-                    second["decided"] = decided
-                    _state(s, second, e, fs, step, unit)
-                    n_seconds += 1
-        start = ends[k]
+            if second_ends:
+                second = seconds[n_seconds]
+                second["slot"] = slots[k]
+                second["sample"] = second_at
+                second["decided"] = origin + ((e - 1) * step) // unit + half
+                _state(s, second, e - 1, fs, step, unit)
+                second_at = int(np.ceil(s["second"] * fs))
+                n_seconds += 1
     return n_beats, n_seconds
 
 
@@ -145,9 +182,11 @@ def drain(
 
 
 @compiled
-def _take(s: np.void, row: NDArray[np.int16], fs: float) -> None:
+def _take(s: np.void, row: NDArray[np.int16], fs: float, stuck: float, fade: float) -> None:
     """Take one stream sample: to mV, bridged where missing, into the resampler's history."""
-    newest = (s["newest"] + 1) % MAX_TAPS
+    newest = s["newest"] + 1
+    if newest == MAX_TAPS:
+        newest = 0
     s["newest"] = newest
     s["taken"] += 1
     s["q_samples"] += 1
@@ -155,20 +194,21 @@ def _take(s: np.void, row: NDArray[np.int16], fs: float) -> None:
     for lead in range(s["n_leads"]):
         raw = row[s["column"][lead]]
         if raw == _MISSING:
-            quality.observe(s, lead, np.nan, fs)
+            quality.miss(s, lead)
             s["missing_run"][lead] += 1
             value = s["last"][lead]
         else:
             measured = (raw - s["baseline"][lead]) / s["gain"][lead]
             jumped = abs(measured - s["q_last"][lead]) * fs > _STEEPEST_MV_PER_S
-            quality.observe(s, lead, measured, fs)
+            quality.observe(s, lead, measured, stuck)
             any_valid = True
             if jumped or s["missing_run"][lead] > 0:
                 # go on where the trace stood; the step fades slower than a QRS
                 s["shift"][lead] = s["last"][lead] - measured if s["seen"][lead] else 0.0
                 s["missing_run"][lead] = 0
-            s["shift"][lead] *= 1.0 - 1.0 / (_BRIDGE_DECAY_S * fs)
-            value = measured + s["shift"][lead]
+            shift = s["shift"][lead] * fade
+            s["shift"][lead] = shift
+            value = measured + shift
             if s["seen"][lead] == 0:
                 s["seen"][lead] = 1
                 _settle(s, lead, value)
@@ -192,19 +232,43 @@ def _settle(s: np.void, lead: int, value: float) -> None:
 
 
 @compiled
-def _make(s: np.void, taps: NDArray[np.float64]) -> None:
-    """Make the next engine sample from the newest stream samples."""
-    e = s["made"]
-    n = taps.shape[0]
-    first = s["newest"] + MAX_TAPS - n + 1  # the ring is doubled: its last n lie in one piece
+def _most_ahead(s: np.void) -> int:
+    """Return how many engine samples may be made before they are looked at."""
     for lead in range(s["n_leads"]):
-        value = 0.0
+        if s["seen"][lead] == 0:
+            return 1  # its first value sets the filters, and must find those before it filtered
+    return AHEAD
+
+
+@compiled
+def _resample(s: np.void, taps: NDArray[np.float64], values: NDArray[np.float64], n: int) -> None:
+    """Make an engine sample from the newest stream samples, as ``values[:, n]``."""
+    # the ring is doubled: its last ones lie in one piece
+    end = s["newest"] + MAX_TAPS + 1
+    for lead in range(s["n_leads"]):
+        values[lead, n] = weighed_sum(taps, s["history"][lead, end - taps.shape[0] : end])
+
+
+@compiled
+def _filter(
+    s: np.void,
+    e: int,
+    n: int,
+    values: NDArray[np.float64],
+    filtered: NDArray[np.float64],
+) -> None:
+    """Filter engine samples ``e`` up to ``e + n`` (excluded), which are ``values[:, :n]``."""
+    values[s["n_leads"] :] = 0.0  # nothing of the patient before
+    biquads(WANDER_FREE, s["wander"], values, filtered, n)
+    for lead in range(s["n_leads"]):
+        at = e % RING
         for k in range(n):
-            value += taps[k] * s["history"][lead, first + k]
-        s["trace"][e % RING, lead] = biquads(WANDER_FREE, s["wander"][lead], value)
-        s["qrs_band"][e % BAND_RING, lead] = biquads(QRS_BAND, s["band"][lead], value)
-    quality.observe_trace(s, e)
-    detect(s, e)
+            s["trace"][at, lead] = filtered[lead, k]
+            at = at + 1 if at + 1 < RING else 0
+    biquads(QRS_BAND, s["band"], values, filtered, n)
+    for lead in range(s["n_leads"]):
+        for k in range(n):
+            s["qrs_band"][(e + k) % BAND_RING, lead] = filtered[lead, k]
 
 
 @compiled

@@ -109,13 +109,39 @@ class BeatCounts:
         other classes and the non-beats that were called so, except: F called V, and
         Q called S, V or F.
         """
-        column = BEAT_CLASSES.index(beat_class)
-        true = int(self.table[column, column])
-        false = 0
-        for row, annotated in enumerate((*BEAT_CLASSES, "O")):
-            if row != column and annotated not in _FORGIVEN[beat_class]:
-                false += int(self.table[row, column])
-        return Score.of(true=true, missed=int(self.table[column].sum()) - true, false=false)
+        true, missed, false = (int(count) for count in tallies(self.table, beat_class))
+        return Score.of(true=true, missed=missed, false=false)
+
+
+def tallies(
+    tables: NDArray[np.int64], beat_class: BeatClass
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Return how often a class was found, missed and said falsely, by the rules of EC57.
+
+    Parameters
+    ----------
+    tables : ndarray of int, shape (..., 6, 7)
+        Counts as in ``BeatCounts``; any number of them.
+    beat_class : {"N", "S", "V", "F", "Q"}
+        The class.
+
+    Returns
+    -------
+    tuple of ndarray of int, each of shape (...)
+        Found and called so, missed or called something else, and false.
+    """
+    column = BEAT_CLASSES.index(beat_class)
+    true = tables[..., column, column]
+    counted = [
+        row
+        for row, annotated in enumerate((*BEAT_CLASSES, "O"))
+        if row != column and annotated not in _FORGIVEN[beat_class]
+    ]
+    return (
+        true,
+        tables[..., column, :].sum(axis=-1) - true,
+        tables[..., counted, column].sum(axis=-1),
+    )
 
 
 def match_beats(

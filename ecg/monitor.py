@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 
 from ecg import tick
 from ecg.chunk import MISSING, Chunk
-from ecg.draft import Draft
+from ecg.draft import Draft, add_beats, add_seconds
 from ecg.errors import EcgError
-from ecg.finding import Findings
+from ecg.finding import RHYTHMS, Findings
 from ecg.judge import Judge
-from ecg.quality import FIT
+from ecg.quality import FIT, REASONS
 from ecg.roster import Place, Roster
 from ecg.state import N_LEADS
+from ecg.tick import Batch
 
 FORGET_GAP_S = 60.0
 """After a gap longer than this the patient's signal state starts anew."""
@@ -92,16 +93,40 @@ class Monitor:
         """
         for error in self.refusals(chunks).values():
             raise error
-        drafts: dict[tuple[str, str], Draft] = {}
-        waiting = list(chunks)
-        while waiting:
-            # one chunk a patient and round, so that a row of state is in a round once
-            now = {chunk.patient: chunk for chunk in reversed(waiting)}
-            taken = set(map(id, now.values()))
-            waiting = [chunk for chunk in waiting if id(chunk) not in taken]
-            self._round(list(now.values())[::-1], drafts)
-        found = (draft.findings() for draft in drafts.values())
-        return [findings for findings in found if findings is not None]
+        found: list[Draft] = []
+        drafts: dict[int, Draft] = {}
+        """Those of the places as they are now, by row of state."""
+        batches: dict[tuple[float, int], Batch] = {}
+        get = self._roster.get
+        for chunk in chunks:
+            place = get(chunk.patient)
+            if place is None or place.stream != chunk.stream:
+                self._run(batches, drafts)
+                place = self._roster.admit(chunk)
+                drafts.pop(place.slot, None)
+            expected = place.next_sample
+            draft = drafts.get(place.slot)
+            if draft is None:
+                draft = drafts[place.slot] = Draft(place)
+                found.append(draft)
+            samples = chunk.samples
+            end = chunk.first_sample + len(samples)
+            if end <= expected:
+                continue  # a repeat
+            draft.add_span(chunk, end)
+            if chunk.first_sample != expected or chunk.discontinuity or place.trial is not None:
+                self._run(batches, drafts)
+                samples = self._join(draft, chunk)
+                if not len(samples):
+                    continue
+            place.next_sample = end
+            batch = batches.get(place.shape)
+            if batch is None:
+                batch = batches[place.shape] = Batch(place.resampler)
+            batch.slots.append(place.slot)
+            batch.blocks.append(samples)
+        self._run(batches, drafts)
+        return [draft.findings() for draft in found if draft.through > draft.after]
 
     def export(self, patient: str) -> bytes:
         """Return the exact state of a patient, at most 16 kB.
@@ -130,34 +155,19 @@ class Monitor:
     def next_sample(self, patient: str) -> int | None:
         """Return the sample number a patient waits for; None if the patient is not here."""
         place = self._roster.get(patient)
-        return None if place is None else self._roster.next_sample(place)
+        return None if place is None else place.next_sample
 
-    def _round(self, chunks: list[Chunk], drafts: dict[tuple[str, str], Draft]) -> None:
-        """Take at most one chunk of each patient; those alike in shape in one call."""
-        alike: dict[tuple[float, int], list[tuple[Draft, NDArray[np.int16]]]] = {}
-        for chunk in chunks:
-            place = self._roster.get(chunk.patient)
-            if place is None or place.stream != chunk.stream:
-                place = self._roster.admit(chunk)
-            expected = self._roster.next_sample(place)
-            key = (chunk.patient, chunk.stream)
-            draft = drafts.get(key)
-            if draft is None:
-                draft = drafts[key] = Draft(place, after=expected - 1, model=self._model)
-            if chunk.end_sample <= expected:
-                continue  # a repeat
-            draft.add_span(chunk, expected)
-            if chunk.first_sample > expected:
-                self._gap(draft, chunk, expected)
-            if chunk.discontinuity and chunk.first_sample >= expected:
-                self._drain(draft, chunk.first_sample)
-                self._roster.splice(place, chunk.first_sample)
-            samples = chunk.samples[max(expected - chunk.first_sample, 0) :]
-            if place.trial is not None:
-                samples = self._try_leads(draft, chunk, samples)
-            alike.setdefault((chunk.fs, samples.shape[1]), []).append((draft, samples))
-        for blocks in alike.values():
-            self._run(blocks)
+    def _join(self, draft: Draft, chunk: Chunk) -> NDArray[np.int16]:
+        """Bring a place to where a chunk goes on; return the samples that follow as usual."""
+        place = draft.place
+        expected = place.next_sample
+        if chunk.first_sample > expected:
+            self._gap(draft, chunk, expected)
+        if chunk.discontinuity and chunk.first_sample >= expected:
+            self._drain(draft, chunk.first_sample)
+            self._roster.splice(place, chunk.first_sample)
+        samples = chunk.samples[max(expected - chunk.first_sample, 0) :]
+        return samples if place.trial is None else self._try_leads(draft, chunk, samples)
 
     def _gap(self, draft: Draft, chunk: Chunk, expected: int) -> None:
         """Bridge samples that never came: filled with missing ones, or forgotten if too many."""
@@ -172,23 +182,27 @@ class Monitor:
         missing = np.full((min(n, _FILL), chunk.samples.shape[1]), MISSING, np.int16)
         for start in range(0, n, _FILL):
             filling = missing[: min(_FILL, n - start)]
-            if draft.place.trial is not None:
+            if place.trial is not None:
                 filling = self._try_leads(draft, chunk, filling)
-            self._run([(draft, filling)])
+            self._run_one(draft, filling)
         if n > WARM_UP_GAP_S * chunk.fs:
             self._roster.states[place.slot]["valid"] = 0
 
-    def _run(self, blocks: list[tuple[Draft, NDArray[np.int16]]]) -> None:
-        """Let the kernel and the model take samples of patients that share rate and columns."""
-        found = tick.advance(
-            self._roster.states,
-            [draft.place.slot for draft, _ in blocks],
-            [samples for _, samples in blocks],
-            blocks[0][0].place.resampler,
-        )
-        by_slot = {draft.place.slot: draft for draft, _ in blocks}
-        self._say_seconds(by_slot, found.seconds)
-        self._say_beats(by_slot, found.beats, found.windows, found.contexts)
+    def _run(self, batches: dict[tuple[float, int], Batch], drafts: dict[int, Draft]) -> None:
+        """Let the kernel and the model take the samples that wait, those alike in one call."""
+        for batch in batches.values():
+            found = tick.advance(self._roster.states, batch)
+            self._say_seconds(drafts, found.seconds)
+            self._say_beats(drafts, found.beats, found.windows, found.contexts)
+        batches.clear()
+
+    def _run_one(self, draft: Draft, samples: NDArray[np.int16]) -> None:
+        """Let the kernel and the model take samples of one patient."""
+        place = draft.place
+        if len(samples):
+            place.next_sample += len(samples)
+            batch = Batch(place.resampler, slots=[place.slot], blocks=[samples])
+            self._run({place.shape: batch}, {place.slot: draft})
 
     def _try_leads(
         self, draft: Draft, chunk: Chunk, samples: NDArray[np.int16]
@@ -197,10 +211,10 @@ class Monitor:
         place = draft.place
         while place.trial is not None:
             end = place.trial.end
-            head, samples = np.split(samples, [end - self._roster.next_sample(place)])
+            head, samples = np.split(samples, [end - place.next_sample])
             if len(head):
                 place.trial.hear(head)
-                self._run([(draft, head)])
+                self._run_one(draft, head)
             if not len(samples):
                 break  # concluded by the first sample beyond it
             choice = place.trial.choice()
@@ -215,39 +229,48 @@ class Monitor:
         left = tick.drain(self._roster.states, place.slot, decided, place.resampler)
         self._say_beats({place.slot: draft}, left.beats, left.windows, left.contexts)
 
-    def _say_seconds(self, by_slot: dict[int, Draft], seconds: NDArray[np.void]) -> None:
+    def _say_seconds(self, drafts: dict[int, Draft], seconds: NDArray[np.void]) -> None:
         """Let the model judge the rhythm of seconds that are fit, and note all."""
-        n_leads = self._roster.states["n_leads"][seconds["slot"]]
-        judged = np.arange(N_LEADS) < n_leads[:, None]
-        fit = np.flatnonzero(((seconds["unfit"] == FIT) & judged).any(axis=1))
-        probabilities: list[NDArray[np.float32] | None] = [None] * len(seconds)
-        if self._judge is not None and len(fit):
-            found = self._judge.judge_seconds(
-                seconds["slot"][fit], seconds["descriptors"][fit], self._roster.memory
-            )
-            for k, p in zip(fit, found, strict=True):
-                probabilities[k] = p
-        for row, shares in zip(seconds, probabilities, strict=True):
-            draft = by_slot[int(row["slot"])]
-            if self._on_second is not None:
-                self._on_second(draft.place, row)
-            draft.add_second(row, shares)
+        if not len(seconds):
+            return
+        if self._on_second is not None:
+            for row in seconds:
+                self._on_second(drafts[int(row["slot"])].place, row)
+        worst = self._worst(seconds)
+        probabilities = None
+        if self._judge is not None:
+            fit = np.flatnonzero(worst == FIT)
+            probabilities = np.zeros((len(seconds), len(RHYTHMS)), np.float32)
+            if len(fit):
+                probabilities[fit] = self._judge.judge_seconds(
+                    seconds["slot"][fit], seconds["descriptors"][fit], self._roster.memory
+                )
+        add_seconds(drafts, seconds, worst, probabilities, self._model)
 
     def _say_beats(
         self,
-        by_slot: dict[int, Draft],
+        drafts: dict[int, Draft],
         beats: NDArray[np.void],
         windows: NDArray[np.float32],
         contexts: NDArray[np.float32],
     ) -> None:
         """Let the model judge beats, and note them."""
+        if not len(beats):
+            return
+        if self._on_beat is not None:
+            for k, row in enumerate(beats):
+                self._on_beat(drafts[int(row["slot"])].place, row, windows[k], contexts[k])
         probabilities = None
-        if self._judge is not None and len(beats):
+        if self._judge is not None:
             probabilities = self._judge.judge_beats(
                 beats["slot"], windows, contexts, self._roster.memory
             )
-        for k, row in enumerate(beats):
-            draft = by_slot[int(row["slot"])]
-            if self._on_beat is not None:
-                self._on_beat(draft.place, row, windows[k], contexts[k])
-            draft.add_beat(row, None if probabilities is None else probabilities[k])
+        add_beats(drafts, beats, self._worst(beats), probabilities, self._model)
+
+    def _worst(self, rows: NDArray[np.void]) -> NDArray[np.int32]:
+        """Return ``FIT`` for rows of whose judged leads one is, the worst reason for others."""
+        n_leads = self._roster.states["n_leads"][rows["slot"]]
+        judged = np.arange(N_LEADS) < n_leads[:, None]
+        # of the codes FIT is the least, then come the reasons, worst first
+        worst: NDArray[np.int32] = np.where(judged, rows["unfit"], len(REASONS)).min(axis=1)
+        return worst

@@ -1,232 +1,464 @@
 """Causal QRS detector of one patient, one engine sample at a time.
 
-In words, in the tradition of Pan & Tompkins (IEEE TBME 1985;32:230-236) and
-Hamilton & Tompkins (IEEE TBME 1986;33:1157-1165):
+In words; the first steps in the tradition of Pan & Tompkins (IEEE TBME
+1985;32:230-236) and Hamilton & Tompkins (IEEE TBME 1986;33:1157-1165):
 
-* band-pass 6.4-21.9 Hz, difference over 40 ms, rectify;
-* combine the leads, each weighed by the inverse of its running energy, so that
-  a lead full of noise or of tall T waves says less;
-* average over 195 ms: the *height*. A peak of it that has fallen by three tenths is a
-  *candidate*;
-* a candidate above the threshold between running noise and signal levels is a
-  QRS, unless it follows within 200 ms, or within 360 ms with half the slope (a
-  T wave);
-* when 1.66 mean RR intervals pass without one, the highest candidate since is
-  taken if it reaches half the threshold (search-back).
+* band-pass 6.4-21.9 Hz, difference over 40 ms, rectify, average over 148 ms: each
+  lead's *height*;
+* combine the leads in units of their own beats' heights, each weighed by how far
+  its beats stand out of what lies between them, so that a lead full of noise says
+  less. A peak of the sum that has fallen by three tenths is a *candidate*;
+* look at the candidate: how high and how steep it is in each lead, how like the
+  patient's templates of QRS complexes, how it comes in time (``LOOKS``). A small
+  network, fitted on the training recordings, gives its log-odds of being a QRS;
+* accept it where they are positive, unless it follows within 200 ms;
+* when 1.66 mean RR intervals pass without one, the likeliest candidate since is
+  taken if it is likely or high enough (search-back).
 
 The first 1.6 s only collect candidates; then the levels are set and those
 beats are found in retrospect, within the 2.0 s that a beat may take.
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ecg import qrs_weights as net
 from ecg.compiled import compiled
 from ecg.filters import ENGINE_FS, QRS_BAND_DELAY
-from ecg.state import BAND_RING, CANDIDATES, DIFFERENCE, INTEGRATE, PENDING, RR_MEMORY
+from ecg.quality import FLAT, LEAD_OFF, MISSING
+from ecg.state import (
+    BAND_REACH,
+    BAND_RING,
+    CANDIDATES,
+    DIFFERENCE,
+    INTEGRATE,
+    N_LEADS,
+    PENDING,
+    RR_MEMORY,
+    SHAPE,
+    SHAPES,
+)
 
 LEARN = round(1.6 * ENGINE_FS)
 REFRACTORY = round(0.2 * ENGINE_FS)
-T_WAVE = round(0.36 * ENGINE_FS)
 TOO_OLD = round(1.8 * ENGINE_FS)
 """A candidate older than this can no longer be judged within 2.0 s."""
 FLOOR_MV = 0.012
 """Height of the smallest QRS, 0.15 mV (IEC 60601-2-27 asks to detect no smaller one)."""
-THRESHOLD = 0.25
 SEARCH_BACK_RR = 1.66
-SEARCH_BACK = 0.5
+SEARCH_BACK = -2.0
+"""Log-odds from which a candidate is taken when a beat is overdue."""
+TALL = 0.5
+"""Height, in usual beats, from which one is taken then whatever the odds: ventricular fibrillation
+is like nothing that was learnt, and must not look like a heart that stands still."""
 FALL = 0.7
 """A peak has passed when the height has fallen to this share of it. At 0.5 every second beat of a
 ventricular tachycardia at 200/min was missed: over 195 ms of averaging it falls no further."""
 SLOWEST_FALL = round(0.3 * ENGINE_FS)
-_ENERGY_SAMPLES = 5 * ENGINE_FS
 LONGEST_RR = 4 * ENGINE_FS
 """A longer time without a beat is asystole, and no RR interval to take a mean of."""
+_WEIGH = 25
+"""Engine samples between two looks at how leads are to be weighed."""
+_REST_UP, _REST_DOWN = 1.003, 1.0 / 1.009
+"""Steps of the running quartile of a lead's height, which is what lies between its beats."""
+_ALIKE = 0.8
+"""Correlation from which a beat has the shape of a template."""
+_LAGS = 10
+
+LOOKS = (
+    "log combined height over usual",
+    "log deepest since the last candidate over combined height",
+    "log slope over that of the last beat",
+    "log height over usual, better lead",
+    "log height over usual, other lead",
+    "log usual over rest, better lead",
+    "log usual over rest, other lead",
+    "correlation with the likest template, better lead",
+    "correlation with the likest template, other lead",
+    "log size over that of the template, better lead",
+    "log size over that of the template, other lead",
+    "joint correlation",
+    "log steepest slope over height, better lead",
+    "log time since the last beat over mean RR",
+    "its square",
+    "time since the last beat, up to 0.4 s",
+    "log mean RR",
+    "templates known",
+    "one lead only",
+    "log height over the highest of late, better lead",
+    "log height over the highest of late, other lead",
+)
+"""What is known of a candidate, in order; natural logarithms."""
+N_LOOKS = len(LOOKS)
 
 
 @compiled
 def detect(s: np.void, e: int) -> None:
     """Take the newest sample of the QRS band, engine sample ``e``, and note beats in ``s``."""
+    if e % _WEIGH == 0:
+        _weigh(s)
     _integrate(s, e)
     height = s["height"]
+    if height < s["valley"]:
+        s["valley"] = height
     if s["rising"] == 1:
         if height > s["peak"]:
-            s["peak"] = height
-            s["peak_at"] = e
+            _mark_peak(s, e)
         elif height < FALL * s["peak"] or e - s["peak_at"] > SLOWEST_FALL:
             s["rising"] = 0
             _candidate(s, e)
             s["peak"] = height
+            s["valley"] = height
     elif height > s["peak"]:
         s["rising"] = 1
-        s["peak"] = height
-        s["peak_at"] = e
+        _mark_peak(s, e)
     else:
         s["peak"] = height
     if s["learned"] == 0:
         if e >= LEARN:
-            _learn(s)
+            _learn(s, e)
     else:
         _when_late(s, e)
 
 
 @compiled
+def _mark_peak(s: np.void, e: int) -> None:
+    s["peak"] = s["height"]
+    s["peak_at"] = e
+    for lead in range(s["n_leads"]):
+        s["peak_heights"][lead] = s["sums"][lead] / INTEGRATE
+
+
+@compiled
 def _integrate(s: np.void, e: int) -> None:
-    """Update the height: the mean slope over leads and 195 ms, in mV."""
+    """Update the heights: each lead's mean slope over 148 ms in mV, and their sum."""
     combined = 0.0
-    weights = 0.0
-    n = min(e + 1, _ENERGY_SAMPLES)
+    at = e % INTEGRATE
     for lead in range(s["n_leads"]):
         now = s["qrs_band"][e % BAND_RING, lead]
         before = s["qrs_band"][(e - DIFFERENCE) % BAND_RING, lead]
-        slope = abs(now - before)
-        s["energy"][lead] += (slope - s["energy"][lead]) / n
-        weight = 1.0 / max(s["energy"][lead], 0.2 * FLOOR_MV)
-        combined += weight * slope
-        weights += weight
-    combined /= weights
-    at = e % INTEGRATE
-    s["slopes"][at] = combined
+        # the ring holds 4-byte numbers, whose sums in 8 bytes are exact: nothing drifts
+        s["sums"][lead] -= s["slopes"][at, lead]
+        s["slopes"][at, lead] = abs(now - before)
+        s["sums"][lead] += s["slopes"][at, lead]
+        height = s["sums"][lead] / INTEGRATE
+        combined += s["weight"][lead] * height
+        if e < INTEGRATE:
+            s["rest"][lead] = height
+        step = _REST_UP if height > s["rest"][lead] else _REST_DOWN
+        s["rest"][lead] = max(s["rest"][lead] * step, 0.02 * FLOOR_MV)
+    s["height"] = combined
+
+
+@compiled
+def _weigh(s: np.void) -> None:
+    """Set the leads' weights: what each millivolt of height counts."""
     total = 0.0
-    for k in range(INTEGRATE):
-        total += s["slopes"][k]
-    s["height"] = total / INTEGRATE
+    for lead in range(s["n_leads"]):
+        s["trust"][lead] = _stands_out(s, lead) ** 2
+        total += s["trust"][lead]
+    for lead in range(s["n_leads"]):
+        s["trust"][lead] = s["trust"][lead] / total if total > 0 else 1.0 / s["n_leads"]
+        usual = max(s["usual"][lead], FLOOR_MV)
+        s["weight"][lead] = s["trust"][lead] / usual
+
+
+@compiled
+def _stands_out(s: np.void, lead: int) -> float:
+    """Return how far a lead's beats stand out of what lies between them."""
+    code = s["unfit"][lead]
+    if code in (MISSING, LEAD_OFF, FLAT):
+        return 0.05
+    if s["usual"][lead] == 0.0:
+        return 1.0
+    return float(min(s["usual"][lead] / (s["rest"][lead] + 0.3 * FLOOR_MV), 10.0))
 
 
 @compiled
 def _candidate(s: np.void, e: int) -> None:
     """Decide about the peak that has just passed."""
     at = s["peak_at"]
-    r = at
+    p = at
     largest = -1.0
     for back in range(INTEGRATE + DIFFERENCE):
         position = at - back
-        if position < 0 or e - position >= BAND_RING:
+        if position < 0 or e - position >= BAND_REACH:
             break
         size = 0.0
         for lead in range(s["n_leads"]):
-            weight = 1.0 / max(s["energy"][lead], 0.2 * FLOOR_MV)
-            size += weight * abs(s["qrs_band"][position % BAND_RING, lead])
+            size += s["weight"][lead] * abs(s["qrs_band"][position % BAND_RING, lead])
         if size > largest:
             largest = size
-            r = position
-    r = max(r - QRS_BAND_DELAY, 0)
-    slope = 0.0
+            p = position
+    r = max(p - QRS_BAND_DELAY, 0)
+    steepest = 0.0
     for k in range(INTEGRATE):
-        slope = max(slope, s["slopes"][k])
+        slope = 0.0
+        for lead in range(s["n_leads"]):
+            slope += s["weight"][lead] * s["slopes"][k, lead]
+        steepest = max(steepest, slope)
     if s["learned"] == 0:
-        _remember(s, at, r, s["peak"], slope)
+        _remember(s, r, s["peak_heights"], steepest, s["peak"])
         return
-    _decide(s, at, r, s["peak"], slope)
-
-
-@compiled
-def _decide(s: np.void, at: int, r: int, height: float, slope: float) -> None:
-    """Take a candidate for a QRS, a T wave, noise or a case for search-back."""
-    if s["last_r"] >= 0:
-        since = r - s["last_r"]
-        if since < REFRACTORY:
-            return
-        if since < T_WAVE and slope < 0.5 * s["last_slope"]:
-            s["noise_level"] += 0.125 * (min(height, s["signal_level"]) - s["noise_level"])
-            return
-    if height > _threshold(s):
-        if s["last_r"] >= 0 and r - s["last_r"] > SEARCH_BACK_RR * s["rr_mean"]:
-            _search_back(s, at)
-        s["signal_level"] += 0.125 * (min(height, 2.0 * s["signal_level"]) - s["signal_level"])
-        _accept(s, r, slope)
+    since = r - s["last_r"]
+    if s["last_r"] >= 0 and since < REFRACTORY:
+        return
+    shape, lag = _look(s, e, p, steepest)
+    odds = _odds(s["looks"])
+    late = s["last_r"] >= 0 and since > SEARCH_BACK_RR * s["rr_mean"]
+    if odds > 0:
+        if late:
+            _search_back(s, e)
+        _learn_levels(s, s["peak_heights"], 0.125)
+        _learn_shape(s, e, p + lag, shape)
+        _accept(s, r, steepest)
+    elif late and (odds > SEARCH_BACK or s["peak"] > TALL):
+        _learn_levels(s, s["peak_heights"], 0.25)
+        _learn_shape(s, e, p + lag, shape)
+        _accept(s, r, steepest)
     else:
-        s["noise_level"] += 0.125 * (height - s["noise_level"])
-        _remember(s, at, r, height, slope)
+        _remember(s, r, s["peak_heights"], steepest, odds)
 
 
 @compiled
-def _threshold(s: np.void) -> float:
-    between = s["noise_level"] + THRESHOLD * (s["signal_level"] - s["noise_level"])
-    return float(max(between, FLOOR_MV))
+def _look(s: np.void, e: int, p: int, steepest: float) -> tuple[int, int]:
+    """Fill ``looks`` for the peak that has just passed; return the likest template and its lag."""
+    s["looked_at"] = p - QRS_BAND_DELAY
+    out = s["looks"]
+    out[:] = 0.0
+    one = s["n_leads"] == 1
+    better = 0 if one or s["trust"][0] >= s["trust"][1] else 1
+    other = better if one else 1 - better
+    out[0] = _log(s["peak"], 1.0)
+    out[1] = _log(s["valley"], s["peak"])
+    out[2] = _log(steepest, s["last_slope"])
+    for k, lead in ((0, better), (1, other)):
+        usual = max(s["usual"][lead], FLOOR_MV)
+        out[3 + k] = _log(s["peak_heights"][lead], usual)
+        out[19 + k] = _log(s["peak_heights"][lead], s["highest"][lead])
+        out[5 + k] = _log(usual, s["rest"][lead] + 0.3 * FLOOR_MV)
+    shape, lag, joint = _likest(s, e, p)
+    if joint > -2.0:
+        for k, lead in ((0, better), (1, other)):
+            like, size = _liken(s, e, p + lag, shape, lead)
+            out[7 + k] = like
+            out[9 + k] = _log(size, 1.0)
+        out[11] = joint
+        out[17] = 1.0
+    most = 0.0
+    for k in range(INTEGRATE):
+        most = max(most, s["slopes"][k, better])
+    out[12] = _log(most, s["peak_heights"][better])
+    if s["last_r"] >= 0:
+        since = p - QRS_BAND_DELAY - s["last_r"]
+        out[13] = _log(since, s["rr_mean"])
+        out[14] = out[13] * out[13]
+        out[15] = min(since / (0.4 * ENGINE_FS), 1.0)
+    else:
+        out[15] = 1.0
+    out[16] = _log(s["rr_mean"], ENGINE_FS)
+    out[18] = 1.0 if one else 0.0
+    return shape, lag
 
 
 @compiled
-def _remember(s: np.void, at: int, r: int, height: float, slope: float) -> None:
-    """Keep a candidate for search-back; when full, the lowest one goes."""
+def _log(a: float, b: float) -> float:
+    return float(min(max(np.log(max(a, 1e-9) / max(b, 1e-9)), -3.0), 3.0))
+
+
+@compiled
+def _likest(s: np.void, e: int, p: int) -> tuple[int, int, float]:
+    """Return which template the QRS band at ``p`` is most like, how much later, and how much."""
+    best_shape, best_lag, best = 0, 0, -2.0
+    for shape in range(SHAPES):
+        if s["shape_n"][shape] == 0:
+            continue
+        for lag in range(-_LAGS, _LAGS + 1, 2):
+            if not _in_reach(e, p + lag):
+                continue
+            joint = 0.0
+            for lead in range(s["n_leads"]):
+                like, _ = _liken(s, e, p + lag, shape, lead)
+                joint += s["trust"][lead] * like
+            if joint > best:
+                best_shape, best_lag, best = shape, lag, joint
+    return best_shape, best_lag, best
+
+
+@compiled
+def _in_reach(e: int, p: int) -> bool:
+    return bool(p >= SHAPE and p + SHAPE <= e and e - p + SHAPE < BAND_REACH)
+
+
+@compiled
+def _liken(s: np.void, e: int, p: int, shape: int, lead: int) -> tuple[float, float]:
+    """Return the correlation with a template, and the size in units of the template's."""
+    cross, own, usual = 0.0, 1e-9, 1e-9
+    for k in range(SHAPE):
+        value = s["qrs_band"][(p - SHAPE + 2 * k) % BAND_RING, lead]
+        template = s["shapes"][shape, k, lead]
+        cross += value * template
+        own += value * value
+        usual += template * template
+    return cross / np.sqrt(own * usual), np.sqrt(own / usual)
+
+
+@compiled
+def _learn_shape(s: np.void, e: int, p: int, shape: int) -> None:
+    """Let the likest template learn from a beat; one like none takes the least used place."""
+    if not _in_reach(e, p):
+        return
+    joint = -1.0
+    if s["shape_n"][shape] > 0:
+        joint = 0.0
+        for lead in range(s["n_leads"]):
+            like, _ = _liken(s, e, p, shape, lead)
+            joint += s["trust"][lead] * like
+    if joint < _ALIKE:
+        shape = 0
+        for k in range(1, SHAPES):
+            if s["shape_n"][k] < s["shape_n"][shape]:
+                shape = k
+        s["shape_n"][shape] -= 2
+        if s["shape_n"][shape] > 0:
+            return
+        s["shape_n"][shape] = 0
+    n = min(s["shape_n"][shape] + 1, 16)
+    s["shape_n"][shape] = n
+    for lead in range(s["n_leads"]):
+        for k in range(SHAPE):
+            value = s["qrs_band"][(p - SHAPE + 2 * k) % BAND_RING, lead]
+            s["shapes"][shape, k, lead] += (value - s["shapes"][shape, k, lead]) / n
+
+
+@compiled
+def _odds(looks: NDArray[np.float64]) -> float:
+    """Return the log-odds that a candidate is a QRS."""
+    odds = net.BIAS
+    for unit in range(net.HIDDEN.shape[0]):
+        total = net.HIDDEN_BIAS[unit]
+        for k in range(N_LOOKS):
+            total += net.HIDDEN[unit, k] * looks[k]
+        if total > 0:
+            odds += net.OUT[unit] * total
+    return float(odds)
+
+
+@compiled
+def _learn_levels(s: np.void, heights: NDArray[np.float64], rate: float) -> None:
+    for lead in range(s["n_leads"]):
+        usual = s["usual"][lead]
+        s["highest"][lead] = max(
+            0.96 * s["highest"][lead], min(heights[lead], 4.0 * usual), FLOOR_MV
+        )
+        s["usual"][lead] += rate * (min(heights[lead], 2.0 * max(usual, FLOOR_MV)) - usual)
+
+
+@compiled
+def _remember(s: np.void, r: int, heights: NDArray[np.float64], slope: float, odds: float) -> None:
+    """Keep a candidate for search-back; when full, the least likely one goes."""
     n = s["candidate_n"]
     place = n
     if n == CANDIDATES:
         place = 0
         for k in range(1, n):
-            if s["candidate_height"][k] < s["candidate_height"][place]:
+            if s["candidate_odds"][k] < s["candidate_odds"][place]:
                 place = k
-        if s["candidate_height"][place] >= height:
+        if s["candidate_odds"][place] >= odds:
             return
         for k in range(place, n - 1):
             _move_candidate(s, k + 1, k)
         place = n - 1
     else:
         s["candidate_n"] = n + 1
-    s["candidate_at"][place] = at
     s["candidate_r"][place] = r
-    s["candidate_height"][place] = height
+    s["candidate_odds"][place] = odds
     s["candidate_slope"][place] = slope
+    for lead in range(N_LEADS):
+        s["candidate_heights"][place, lead] = heights[lead]
 
 
 @compiled
 def _move_candidate(s: np.void, source: int, target: int) -> None:
-    s["candidate_at"][target] = s["candidate_at"][source]
     s["candidate_r"][target] = s["candidate_r"][source]
-    s["candidate_height"][target] = s["candidate_height"][source]
+    s["candidate_odds"][target] = s["candidate_odds"][source]
     s["candidate_slope"][target] = s["candidate_slope"][source]
+    for lead in range(N_LEADS):
+        s["candidate_heights"][target, lead] = s["candidate_heights"][source, lead]
 
 
 @compiled
-def _learn(s: np.void) -> None:
+def _learn(s: np.void, e: int) -> None:
     """Set the levels from the first 1.6 s and find the beats in them."""
+    n = s["candidate_n"]
     highest = 0.0
-    for k in range(s["candidate_n"]):
-        highest = max(highest, s["candidate_height"][k])
-    if s["signal_level"] == 0.0:  # not after a splice, which keeps its levels
-        s["signal_level"] = max(0.8 * highest, FLOOR_MV)
-        s["noise_level"] = 0.1 * highest
+    for k in range(n):  # the odds of a candidate are its height until now
+        highest = max(highest, s["candidate_odds"][k])
+    new = True
+    for lead in range(s["n_leads"]):
+        new = new and s["usual"][lead] == 0.0
+    if new:  # not after a splice, which keeps its levels
         s["rr_mean"] = float(ENGINE_FS)
         s["rr_long"] = 0.8 * ENGINE_FS
+        for lead in range(s["n_leads"]):
+            total, tall = 0.0, 0
+            for k in range(n):
+                if s["candidate_odds"][k] > 0.5 * highest:
+                    total += s["candidate_heights"][k, lead]
+                    tall += 1
+            s["usual"][lead] = max(total / max(tall, 1), FLOOR_MV)
+            s["highest"][lead] = s["usual"][lead]
     s["learned"] = 1
-    n = s["candidate_n"]
     s["candidate_n"] = 0
+    _weigh(s)
+    steepest = 0.0
     for k in range(n):
-        _decide(
-            s,
-            s["candidate_at"][k],
-            s["candidate_r"][k],
-            s["candidate_height"][k],
-            s["candidate_slope"][k],
-        )
+        steepest = max(steepest, s["candidate_slope"][k])
+    for k in range(n):
+        r = s["candidate_r"][k]
+        height = s["candidate_odds"][k] / max(highest, 1e-9)
+        if s["last_r"] >= 0 and r - s["last_r"] < REFRACTORY:
+            continue
+        early = s["last_r"] >= 0 and r - s["last_r"] < 0.36 * ENGINE_FS
+        if height > 0.4 and not (early and s["candidate_slope"][k] < 0.5 * s["last_slope"]):
+            _accept(s, r, s["candidate_slope"][k])
+    # weights have changed, and slopes with them
+    s["last_slope"] = 0.0
+    for lead in range(s["n_leads"]):
+        s["last_slope"] += s["trust"][lead] * 2.5
 
 
 @compiled
 def _when_late(s: np.void, e: int) -> None:
-    """Look back when a beat is overdue, and let the signal level sink when none comes."""
+    """Look back when a beat is overdue, and let the levels sink when none comes."""
     since = e - max(s["last_r"], 0)
     if s["candidate_n"] > 0 and since > SEARCH_BACK_RR * s["rr_mean"]:
         _search_back(s, e)
     if since > 2 * ENGINE_FS:
-        s["signal_level"] += 0.002 * (max(s["noise_level"], FLOOR_MV) - s["signal_level"])
+        for lead in range(s["n_leads"]):
+            target = max(s["rest"][lead], FLOOR_MV)
+            s["usual"][lead] += 0.002 * (target - s["usual"][lead])
+            s["highest"][lead] += 0.002 * (target - s["highest"][lead])
 
 
 @compiled
 def _search_back(s: np.void, e: int) -> None:
-    """Accept the highest candidate since the last beat if it reaches half the threshold."""
-    limit = max(SEARCH_BACK * _threshold(s), FLOOR_MV)
+    """Accept the likeliest candidate since the last beat if it is likely enough."""
     best = -1
     for k in range(s["candidate_n"]):
         r = s["candidate_r"][k]
         if s["last_r"] >= 0 and r - s["last_r"] < REFRACTORY:
             continue
-        if e - r > TOO_OLD or s["candidate_height"][k] < limit:
+        tall = 0.0
+        for lead in range(s["n_leads"]):
+            tall += s["weight"][lead] * s["candidate_heights"][k, lead]
+        if e - r > TOO_OLD or (s["candidate_odds"][k] < SEARCH_BACK and tall < TALL):
             continue
-        if best < 0 or s["candidate_height"][k] > s["candidate_height"][best]:
+        if best < 0 or s["candidate_odds"][k] > s["candidate_odds"][best]:
             best = k
     if best < 0:
         return
-    height = s["candidate_height"][best]
-    s["signal_level"] += 0.25 * (height - s["signal_level"])
+    _learn_levels(s, s["candidate_heights"][best], 0.25)
     _accept(s, s["candidate_r"][best], s["candidate_slope"][best])
 
 

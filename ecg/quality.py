@@ -6,6 +6,7 @@ unfit. A QRS, VF and the wander of asystole are none of these.
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ecg.compiled import compiled
 from ecg.filters import ENGINE_FS, MIDDLE_BAND, SLOW_BAND, biquads
@@ -52,17 +53,20 @@ SWING_MV = 12.0
 
 
 @compiled
-def observe(s: np.void, lead: int, value: float, fs: float) -> None:
-    """Take one stream sample of a lead, in mV, NaN where missing."""
-    if np.isnan(value):
-        s["q_missing"][lead] += 1
-        s["q_same"][lead] = 0
-        return
+def miss(s: np.void, lead: int) -> None:
+    """Take a stream sample of a lead that is missing."""
+    s["q_missing"][lead] += 1
+    s["q_same"][lead] = 0
+
+
+@compiled
+def observe(s: np.void, lead: int, value: float, stuck: float) -> None:
+    """Take one stream sample of a lead, in mV; ``stuck`` is how many alike are too many."""
     s["q_min"][lead] = min(s["q_min"][lead], value)
     s["q_max"][lead] = max(s["q_max"][lead], value)
     if value == s["q_last"][lead]:
         s["q_same"][lead] += 1
-        if s["q_same"][lead] >= STUCK_S * fs:
+        if s["q_same"][lead] >= stuck:
             s["q_stuck"][lead] += 1
     else:
         s["q_same"][lead] = 0
@@ -70,20 +74,47 @@ def observe(s: np.void, lead: int, value: float, fs: float) -> None:
 
 
 @compiled
-def observe_trace(s: np.void, e: int) -> None:
-    """Take the newest engine sample: its second difference, and its size in three bands."""
-    s["q_fast_n"] += 1
+def observe_trace(
+    s: np.void,
+    e: int,
+    n: int,
+    trace: NDArray[np.float64],
+    filtered: NDArray[np.float64],
+) -> None:
+    """Take engine samples ``e`` up to ``e + n`` (excluded): second difference, size in three bands.
+
+    ``trace`` and ``filtered``, of shape (N_LEADS, n) or more, are room to work in.
+    """
+    s["q_fast_n"] += n
     for lead in range(s["n_leads"]):
-        now = s["trace"][e % RING, lead]
-        one = s["trace"][(e - 1) % RING, lead]
-        two = s["trace"][(e - 2) % RING, lead]
-        s["q_fast"][lead] += abs(now - 2.0 * one + two)
-        bands = s["q_bands"][lead]
-        bands[_SLOW] += abs(biquads(SLOW_BAND, s["q_slow_memory"][lead], now))
-        bands[_MIDDLE] += abs(biquads(MIDDLE_BAND, s["q_middle_memory"][lead], now))
-        qrs = abs(s["qrs_band"][e % BAND_RING, lead])
-        bands[_USUAL] += np.sqrt(qrs)  # roots, so that a QRS hardly counts
-        bands[_HIGHEST] = max(bands[_HIGHEST], qrs)
+        one, two = s["trace"][(e - 1) % RING, lead], s["trace"][(e - 2) % RING, lead]
+        fast = s["q_fast"][lead]
+        usual, highest = s["q_bands"][lead, _USUAL], s["q_bands"][lead, _HIGHEST]
+        at = e % RING
+        for k in range(n):
+            now = s["trace"][at, lead]
+            fast += abs(now - 2.0 * one + two)
+            one, two = now, one
+            trace[lead, k] = now
+            at = at + 1 if at + 1 < RING else 0
+            qrs = abs(s["qrs_band"][(e + k) % BAND_RING, lead])
+            usual += np.sqrt(qrs)  # roots, so that a QRS hardly counts
+            highest = max(highest, qrs)
+        s["q_fast"][lead] = fast
+        s["q_bands"][lead, _USUAL], s["q_bands"][lead, _HIGHEST] = usual, highest
+    biquads(SLOW_BAND, s["q_slow_memory"], trace, filtered, n)
+    _add_sizes(s, _SLOW, filtered, n)
+    biquads(MIDDLE_BAND, s["q_middle_memory"], trace, filtered, n)
+    _add_sizes(s, _MIDDLE, filtered, n)
+
+
+@compiled
+def _add_sizes(s: np.void, band: int, filtered: NDArray[np.float64], n: int) -> None:
+    for lead in range(s["n_leads"]):
+        total = s["q_bands"][lead, band]
+        for k in range(n):
+            total += abs(filtered[lead, k])
+        s["q_bands"][lead, band] = total
 
 
 @compiled

@@ -33,6 +33,7 @@ N_DESCRIPTORS = len(DESCRIPTORS)
 
 _SECOND = ENGINE_FS
 _LOOK = 2 * ENGINE_FS
+_BAND_LOOK = 128
 """Engine samples that are looked at: the second that ends and the one before."""
 
 
@@ -60,16 +61,20 @@ def describe_second(s: np.void, e: int, out: NDArray[np.float32]) -> None:
     n = min(e + 1, _LOOK)
     if lead < 0 or n < _SECOND:
         return
+    trace = np.empty(_LOOK)  # newest first
+    at = e % RING
     mean = 0.0
     for k in range(n):
-        mean += s["trace"][(e - k) % RING, lead]
+        trace[k] = s["trace"][at, lead]
+        mean += trace[k]
+        at = at - 1 if at > 0 else RING - 1
     mean /= n
     power, slope_power, bend_power, size, largest, band = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     crossings = 0
     value, slope = 0.0, 0.0
     for k in range(n):
         before, slope_before = value, slope
-        value = s["trace"][(e - k) % RING, lead] - mean
+        value = trace[k] - mean
         power += value * value
         size += abs(value)
         largest = max(largest, abs(value))
@@ -80,13 +85,13 @@ def describe_second(s: np.void, e: int, out: NDArray[np.float32]) -> None:
                 crossings += 1
         if k > 1:
             bend_power += (slope - slope_before) ** 2
-    n_band = min(n, BAND_RING)
+    n_band = min(n, _BAND_LOOK)
     for k in range(n_band):
         band += s["qrs_band"][(e - k) % BAND_RING, lead] ** 2
     rms = np.sqrt(power / n) + 1e-4
     near = 0
     for k in range(n):
-        if abs(s["trace"][(e - k) % RING, lead] - mean) > 0.5 * largest:
+        if abs(trace[k] - mean) > 0.5 * largest:
             near += 1
     out[0] = np.log(rms)
     out[1] = np.log(rms / max(s["scale"][lead], 0.02))
@@ -97,18 +102,17 @@ def describe_second(s: np.void, e: int, out: NDArray[np.float32]) -> None:
     out[6] = size / n / rms
     out[7] = near / n
     out[8] = crossings / n * ENGINE_FS / 10.0
-    out[9] = _leakage(s, e, lead, n, mean, size)
+    out[9] = _leakage(trace, n, mean, size)
     out[10] = min(e - s["last_r"], 4 * ENGINE_FS) / ENGINE_FS if s["last_r"] >= 0 else 4.0
     out[11] = s["rr"][(s["rr_n"] - 1) % 12] / ENGINE_FS if s["rr_n"] > 0 else 0.0
 
 
 @compiled
-def _leakage(s: np.void, e: int, lead: int, n: int, mean: float, size: float) -> float:
+def _leakage(trace: NDArray[np.float64], n: int, mean: float, size: float) -> float:
     """Share that is left when the trace is added to itself half a mean period later."""
     travelled = 0.0
     for k in range(1, n):
-        now = s["trace"][(e - k) % RING, lead]
-        travelled += abs(now - s["trace"][(e - k + 1) % RING, lead])
+        travelled += abs(trace[k] - trace[k - 1])
     if travelled <= 0.0:
         return 1.0
     half_period = int(np.pi * size / travelled)
@@ -116,8 +120,8 @@ def _leakage(s: np.void, e: int, lead: int, n: int, mean: float, size: float) ->
         return 1.0
     left, whole = 0.0, 1e-6
     for k in range(n - half_period):
-        a = s["trace"][(e - k) % RING, lead] - mean
-        b = s["trace"][(e - k - half_period) % RING, lead] - mean
+        a = trace[k] - mean
+        b = trace[k + half_period] - mean
         left += abs(a + b)
         whole += abs(a) + abs(b)
     return float(left / whole)

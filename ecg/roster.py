@@ -31,16 +31,22 @@ class Place:
     patient: str
     stream: str
     fs: float
-    names: tuple[str, ...]
+    leads: tuple[str, ...]
+    """All that its chunks have."""
     choice: LeadChoice
     slot: int
+    next_sample: int
+    """The sample number that is waited for; the row of state has it too, but slow to read."""
     trial: Trial | None = None
     """Where the names do not say which leads to judge, for the first 10 s."""
     resampler: Resampler = field(init=False)
+    shape: tuple[float, int] = field(init=False)
+    """Rate and number of leads: places alike in both are advanced in one call."""
 
     def __post_init__(self) -> None:
         """Design, or look up, the resampler of the rate."""
         self.resampler = resampler(self.fs)
+        self.shape = (self.fs, len(self.leads))
 
 
 class Roster:
@@ -75,18 +81,19 @@ class Roster:
     def refusals(self, chunks: Sequence[Chunk]) -> dict[int, EcgError]:
         """Say which chunks cannot be taken, by their position in ``chunks``, and why."""
         refused: dict[int, EcgError] = {}
-        known: dict[str, tuple[str, float, tuple[str, ...]]] = {
-            name: (p.stream, p.fs, p.names) for name, p in self._places.items()
-        }
+        known: dict[str, Place | Chunk] = {}
+        """Streams that begin among these chunks."""
         for position, chunk in enumerate(chunks):
+            place: Place | Chunk | None = self._places.get(chunk.patient)
+            if known:
+                place = known.get(chunk.patient, place)
             try:
-                stream, fs, names = known.get(chunk.patient, (None, 0.0, ()))
-                if stream == chunk.stream:
-                    _check_same(chunk, fs, names)
+                if place is not None and place.stream == chunk.stream:
+                    _check_same(chunk, place)
                 else:
                     resampler(chunk.fs)
                     choose_leads(chunk.leads)
-                    known[chunk.patient] = (chunk.stream, chunk.fs, chunk.leads)
+                    known[chunk.patient] = chunk
             except EcgError as error:
                 refused[position] = error
         return refused
@@ -98,9 +105,10 @@ class Roster:
             patient=chunk.patient,
             stream=chunk.stream,
             fs=chunk.fs,
-            names=chunk.leads,
+            leads=chunk.leads,
             choice=self._choose(chunk.leads),
             slot=old.slot if old else self._new_slot(),
+            next_sample=chunk.first_sample,
         )
         if needs_trial(chunk.leads) and not self._asked(chunk.leads):
             place.trial = Trial.begin(chunk, chunk.first_sample)
@@ -112,18 +120,20 @@ class Roster:
         """Set a place back to knowing nothing, its segment of signal beginning at sample ``at``."""
         self.states[place.slot] = segment.begin(chunk, place.choice.columns, at)
         self.memory[place.slot] = 0
+        place.next_sample = at
         if place.trial is not None:
             place.trial = Trial.begin(chunk, at)
 
     def splice(self, place: Place, at: int) -> None:
         """Begin a new segment of signal at ``at``; levels, templates and memory stay."""
         segment.splice(self.states[place.slot], place.fs, at)
+        place.next_sample = at
         if place.trial is not None:
             place.trial.splice(at)
 
     def settle(self, place: Place, chunk: Chunk, choice: LeadChoice | None) -> None:
         """End a lead trial where it stands: other leads start anew; without a choice it does."""
-        at = self.next_sample(place)
+        at = place.next_sample
         if choice is None:
             place.trial = Trial.begin(chunk, at)
             return
@@ -131,11 +141,6 @@ class Roster:
         columns, place.choice = place.choice.columns, choice
         if columns != choice.columns:
             self.restart(place, chunk, at)
-
-    def next_sample(self, place: Place) -> int:
-        """Return the sample number that the place waits for."""
-        row = self.states[place.slot]
-        return int(row["origin"] + row["taken"])
 
     def discharge(self, patient: str) -> None:
         """Forget a patient; unknown ones are no error."""
@@ -160,7 +165,7 @@ class Roster:
                 "patient": patient,
                 "stream": place.stream,
                 "fs": place.fs,
-                "names": place.names,
+                "names": place.leads,
                 "leads": place.choice.leads,
                 "columns": place.choice.columns,
                 "why": place.choice.why,
@@ -218,9 +223,10 @@ class Roster:
             patient=patient,
             stream=stream,
             fs=fs,
-            names=names,
+            leads=names,
             choice=choice,
             slot=old.slot if old else self._new_slot(),
+            next_sample=int(row[0]["origin"] + row[0]["taken"]),
             trial=trial,
         )
         self._places[patient] = place
@@ -249,10 +255,10 @@ class Roster:
         return self._free.pop()
 
 
-def _check_same(chunk: Chunk, fs: float, names: tuple[str, ...]) -> None:
-    if chunk.fs != fs or chunk.leads != names:
+def _check_same(chunk: Chunk, before: Place | Chunk) -> None:
+    if chunk.fs != before.fs or chunk.leads != before.leads:
         raise ChunkError(
-            f"stream {chunk.stream!r} of patient {chunk.patient!r} began with {fs:g} Hz and leads "
-            f"{', '.join(names)}, but a chunk has {chunk.fs:g} Hz and {', '.join(chunk.leads)}: "
-            "a source that changes must start a new stream"
+            f"stream {chunk.stream!r} of patient {chunk.patient!r} began with {before.fs:g} Hz and "
+            f"leads {', '.join(before.leads)}, but a chunk has {chunk.fs:g} Hz and "
+            f"{', '.join(chunk.leads)}: a source that changes must start a new stream"
         )

@@ -18,23 +18,35 @@ from ecg.filters import (
 N_LEADS = 2
 """Leads that are judged at most: a second one tells ventricular beats and artefacts apart."""
 
-RING = 640
-"""Engine samples that a beat window may reach back: 2.0 s to decide, 0.4 s before R."""
+AHEAD = 32
+"""Engine samples that are filtered in one go, before they are looked at one by one."""
 
-BAND_RING = 128
+RING = 608 + AHEAD
+"""Engine samples of trace: a beat window may reach back 2.0 s to decide and 0.4 s before R."""
+
+BAND_REACH = 160
 """Engine samples of the QRS band that placing an R peak may reach back."""
+
+BAND_RING = 256
+"""Engine samples of the QRS band that are kept: ``AHEAD`` more, and a power of two."""
 
 DIFFERENCE = 10
 """Engine samples between the two ends of the slope, 39 ms."""
 
-INTEGRATE = 49
-"""Engine samples over which the slope is averaged, 195 ms: the width of a wide QRS."""
+INTEGRATE = 37
+"""Engine samples over which the slope is averaged, 148 ms: the width of a wide QRS."""
 
 CANDIDATES = 16
 """Peaks remembered since the last beat, for search-back; a peak needs 0.1 s."""
 
 PENDING = 16
 """Beats that wait for their judgement, at most 2 s at the 200-ms refractory time, and spare."""
+
+SHAPES = 2
+"""Templates of QRS complexes that the detector keeps: the usual shape, and another."""
+
+SHAPE = 20
+"""Samples of such a template, at half the engine rate: 160 ms of the QRS band."""
 
 RR_MEMORY = 12
 """RR intervals remembered, for the heart rate."""
@@ -68,20 +80,29 @@ PATIENT = np.dtype(
         ("trace", "f4", (RING, N_LEADS)),  # 0.5-40 Hz, mV
         ("qrs_band", "f4", (BAND_RING, N_LEADS)),
         # QRS detector
-        ("energy", "f8", (N_LEADS,)),
-        ("slopes", "f8", (64,)),  # ring of INTEGRATE values of the combined slope
-        ("height", "f8"),  # their mean
+        ("slopes", "f4", (INTEGRATE + 1, N_LEADS)),  # ring of INTEGRATE values
+        ("sums", "f8", (N_LEADS,)),  # of them
+        ("usual", "f8", (N_LEADS,)),  # height of a lead's beats, mV; 0: unknown
+        ("highest", "f8", (N_LEADS,)),  # of its beats of late
+        ("rest", "f8", (N_LEADS,)),  # height between them, a running quartile
+        ("trust", "f8", (N_LEADS,)),  # shares of the leads; they sum to 1
+        ("weight", "f8", (N_LEADS,)),  # of a millivolt of height
+        ("height", "f8"),  # combined, in units of a usual beat's
+        ("valley", "f8"),  # lowest since the last candidate
         ("peak", "f8"),
         ("peak_at", "i8"),
+        ("peak_heights", "f8", (N_LEADS,)),
         ("rising", "i8"),
-        ("signal_level", "f8"),
-        ("noise_level", "f8"),
         ("learned", "i8"),
+        ("looked_at", "i8"),  # R peak of the newest candidate
+        ("looks", "f8", (21,)),  # what is known of the newest candidate
+        ("shape_n", "i8", (SHAPES,)),  # beats that templates have learnt from
+        ("shapes", "f4", (SHAPES, SHAPE, N_LEADS)),
         ("candidate_n", "i8"),
-        ("candidate_at", "i8", (CANDIDATES,)),
         ("candidate_r", "i8", (CANDIDATES,)),
-        ("candidate_height", "f8", (CANDIDATES,)),
+        ("candidate_odds", "f8", (CANDIDATES,)),
         ("candidate_slope", "f8", (CANDIDATES,)),
+        ("candidate_heights", "f4", (CANDIDATES, N_LEADS)),
         ("last_r", "i8"),  # engine sample; -1: none in this segment
         ("last_slope", "f8"),
         # RR intervals in engine samples
@@ -126,7 +147,8 @@ so that equal states are equal bytes."""
 
 SIGNAL_FIELDS = (
     "taken", "made", "last", "shift", "seen", "missing_run", "newest", "history", "wander", "band",
-    "trace", "qrs_band", "slopes", "height", "peak", "peak_at", "rising", "candidate_n",
+    "trace", "qrs_band", "slopes", "sums", "height", "valley", "peak", "peak_at", "rising",
+    "candidate_n",
     "pending_n", "last_slope",
     "q_slow_memory", "q_middle_memory",
 )  # fmt: skip

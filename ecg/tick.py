@@ -1,6 +1,5 @@
 """One call of the kernel: room for what may come, and only what came handed back."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,26 +36,46 @@ class Tick:
     seconds: NDArray[np.void]
 
 
-def advance(
-    states: NDArray[np.void],
-    slots: Sequence[int],
-    blocks: Sequence[NDArray[np.int16]],
-    design: Resampler,
-) -> Tick:
+class Batch:
+    """Samples that wait to be taken, of rows of state that share rate and columns.
+
+    Parameters
+    ----------
+    design : Resampler
+        Of the rate.
+    slots : list of int, optional
+        Rows of state, in the order of their samples; one may come more than once.
+    blocks : list of ndarray of int16, shape (n_samples, n_columns), optional
+        Samples of each.
+    """
+
+    __slots__ = ("blocks", "design", "slots")
+
+    def __init__(
+        self,
+        design: Resampler,
+        *,
+        slots: list[int] | None = None,
+        blocks: list[NDArray[np.int16]] | None = None,
+    ) -> None:
+        self.design = design
+        self.slots: list[int] = [] if slots is None else slots
+        self.blocks: list[NDArray[np.int16]] = [] if blocks is None else blocks
+
+
+def advance(states: NDArray[np.void], batch: Batch) -> Tick:
     """Advance rows of state by their new samples.
 
     Parameters
     ----------
     states : ndarray of PATIENT, shape (n_slots,)
-        All states; those of ``slots`` are changed.
-    slots : sequence of int
-        Rows that have new samples, each at most once.
-    blocks : sequence of ndarray of int16, shape (n_samples, n_columns)
-        Their samples, all with the same columns.
-    design : Resampler
-        Of the rate that all of them share.
+        All states; those of ``batch`` are changed.
+    batch : Batch
+        The samples.
     """
-    ends = np.cumsum([len(block) for block in blocks])
+    design, blocks = batch.design, batch.blocks
+    slots = np.array(batch.slots, np.int64)
+    ends = np.cumsum(np.fromiter(map(len, blocks), np.int64, len(blocks)))
     # every beat needs 0.2 s and every status 1 s; some may have waited
     room = int(ends[-1] / design.fs * 5) + 16 * len(blocks)
     beats = np.zeros(room, kernel.BEAT)
@@ -65,7 +84,7 @@ def advance(
     seconds = np.zeros(room, kernel.SECOND)
     n_beats, n_seconds = kernel.advance(
         states,
-        np.array(slots, np.int64),
+        slots,
         ends,
         # row by row whatever the order in memory of the blocks: each is compiled anew, for long
         np.ascontiguousarray(np.concatenate(blocks)),

@@ -87,7 +87,8 @@ class Trial:
     def hear(self, samples: NDArray[np.int16]) -> None:
         """Take the stream's next samples, none beyond ``end``."""
         n = len(self._rows)
-        for second in tick.advance(self._rows, range(n), [samples] * n, self._design).seconds:
+        batch = tick.Batch(self._design, slots=list(range(n)), blocks=[samples] * n)
+        for second in tick.advance(self._rows, batch).seconds:
             row = self._rows[second["slot"]]
             for lead in range(row["n_leads"]):
                 self._fit[row["column"][lead]] += int(second["unfit"][lead] == FIT)

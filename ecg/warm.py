@@ -8,11 +8,13 @@ from ecg.monitor import Monitor
 
 
 def warm_up(judge: Judge | None = None) -> None:
-    """Compile the signal path, or load it from the cache, and run the model once.
+    """Compile the signal path, or load it from the cache, and try the model's batches.
 
     Compiling takes a quarter of a minute where it has not been done before; no
     patient should wait for it.
     """
+    if judge is not None:
+        judge.choose_batches()
     fs = 250.0
     # one QRS-like spike a second, so that beats are found and judged
     samples = np.zeros((round(8 * fs), 1), dtype=np.int16)

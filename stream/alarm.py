@@ -21,8 +21,9 @@ from stream.clock import Clock, SystemClock
 from stream.dead_letter import DeadLetters
 from stream.errors import BrokerError, FencedError
 from stream.kafka import Cluster, Consumer, Incoming, Polled, Producer, wait_for_broker
+from stream.ledger import STATE_EVERY_S
 from stream.messages import AlarmState, RoleMessage, encode
-from stream.takeover import STATE_EVERY_S, take_over
+from stream.takeover import take_over
 from stream.topics import ACTIONS, ALARM_STATE, ALARMS, FINDINGS, PATIENTS, ROLES, TRENDS
 from stream.watchdog import Watchdog
 
@@ -65,10 +66,10 @@ class AlarmRole:
         self._partitions: dict[int, Partition] = {}
         self._next_commit_s = 0.0
         self._next_tick_s = 0.0
-        self._producer = Producer(cluster)
+        self._producer = Producer(cluster, in_batches=True)
         self._dead_letters = DeadLetters(self._producer, clock, role="alarm")
         try:
-            self._consumer = Consumer(cluster, GROUP, _INPUTS, held=True)
+            self._consumer = Consumer(cluster, GROUP, _INPUTS, held=True, gather=True)
         except BrokerError:
             self._producer.close()
             raise
@@ -104,8 +105,11 @@ class AlarmRole:
         for partition in polled.revoked:
             self._partitions.pop(partition, None)
         self._take_over(polled.assigned)
-        for message in sorted(polled.messages, key=lambda one: _INPUTS.index(one.topic)):
-            self._take(message)
+        by_topic = {topic: [m for m in polled.messages if m.topic == topic] for topic in _INPUTS}
+        for topic, messages in by_topic.items():
+            for message in messages:
+                self._take(message)
+            metrics.MESSAGES.labels("alarm", topic).inc(len(messages))
         now = time.monotonic()
         if now >= self._next_tick_s and len(polled.messages) < MAX_MESSAGES:
             self._next_tick_s = now + TICK_EVERY_S
@@ -138,7 +142,6 @@ class AlarmRole:
     # --- what comes in ---
 
     def _take(self, message: Incoming) -> None:
-        metrics.MESSAGES.labels("alarm", message.topic).inc()
         part = self._partitions[message.partition]
         known = part.patients.get(message.key or "")
         if known is not None and message.offset < known.covered.get(message.topic, 0):
@@ -220,9 +223,11 @@ class AlarmRole:
         for event in patient.events:
             if heard is not None and event.sequence <= heard.get(event.alarm_id, 0):
                 continue
-            message = alarm_message(event, epoch=part.epoch)
+            message = alarm_message(event, epoch=part.epoch, now_ns=self._clock.now_ns())
             self._producer.send(ALARMS.name, name, encode(message), partition=part.number)
             metrics.ALARMS.labels(event.code, event.event).inc()
+            if message.data.late_s is not None:
+                metrics.LATE_ALARMS.inc()
         for minute in patient.minutes:
             if minute.end_sample <= part.tail.trends.of(name, minute.stream):
                 continue

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from ecg.alarm import AlarmEvent
@@ -14,11 +15,27 @@ from stream.watermark import Heard
 
 logger = logging.getLogger(__name__)
 
+LATE_S = 10.0
+"""An alarm that is told longer than this after what it tells of is late: after a stop of ours, or
+where a source sends what it has stored. Bedside monitors announce within 10 s."""
 _EPOCH_START = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def alarm_message(event: AlarmEvent, *, epoch: int) -> AlarmMessage:
-    """Return an alarm event as the CloudEvent that goes to Kafka and to webhooks."""
+def alarm_message(event: AlarmEvent, *, epoch: int, now_ns: int) -> AlarmMessage:
+    """Return an alarm event as the CloudEvent that goes to Kafka and to webhooks.
+
+    Parameters
+    ----------
+    event : AlarmEvent
+        What the alarms of a patient say.
+    epoch : int
+        The writer's.
+    now_ns : int
+        Now, in ns UTC: an event that is older than ``LATE_S`` says so, and how old it is.
+    """
+    age_s = (now_ns - event.detected_ns) / 1e9
+    if age_s > LATE_S:
+        event = replace(event, late_s=round(age_s, 1))
     at = _EPOCH_START + timedelta(microseconds=event.detected_ns // 1000)
     return AlarmMessage(
         id=event.event_id,

@@ -11,8 +11,9 @@ from ecg.alarm_cycle import PatientAlarms
 from ecg.errors import StateError
 from ecg.trend import Minute
 from stream.alarm_output import heard
+from stream.ledger import Ledger
 from stream.messages import AlarmState, PatientMessage
-from stream.takeover import Ledger, Taken
+from stream.takeover import Taken
 from stream.topics import ALARMS, TRENDS
 from stream.watermark import Heard
 

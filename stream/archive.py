@@ -257,7 +257,8 @@ class Archive:
                     break
                 part.waiting.popleft()
             held = len(part.waiting) > MOST_WAITING
-            self._consumer.hold(FINDINGS.name, partition, held=held)
+            flow = self._consumer.hold if held else self._consumer.release
+            flow(partition, FINDINGS.name)
 
     # --- to disk ---
 

@@ -143,6 +143,7 @@ def score(
     from ecg.judge import Judge
     from ecg.monitor import Monitor
     from ecg.warm import warm_up
+    from stream.memory import keep_what_is_loaded
     from stream.score import run_score
 
     judge: Judge | None = None
@@ -154,6 +155,7 @@ def score(
         # rates and signal quality need no model, and every finding says that there is none
         logger.error("beats are not classified: %s", error)
     warm_up(judge)
+    keep_what_is_loaded()
     run_score(
         cluster(settings, bootstrap),
         lambda: Monitor(judge),
@@ -179,7 +181,9 @@ def alarm(
     """
     settings = _door(context).enter(context.info_name)
     from stream.alarm import run_alarm
+    from stream.memory import keep_what_is_loaded
 
+    keep_what_is_loaded()
     run_alarm(
         cluster(settings, bootstrap),
         stop=_door(context).until_signalled(),

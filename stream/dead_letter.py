@@ -27,6 +27,7 @@ Reason = Literal[
     "no-ecg",
     "wrong-unit",
     "refused",
+    "over-quota",
     "webhook-refused",
     "webhook-gone",
     "webhook-expired",

@@ -73,7 +73,11 @@ class Waveform(Message, frozen=True, kw_only=True):
 
 
 class FindingsMessage(Message, frozen=True, kw_only=True):
-    """All findings of a patient in one tick, for positions after ``after_sample``."""
+    """All findings of a patient after ``after_sample`` up to ``through_sample``.
+
+    Samples in which there is nothing to say are told with the next finding, or
+    within a second.
+    """
 
     epoch: Annotated[int, Meta(ge=0)]
     """Grows with each takeover of the partition; readers drop what is older than they have seen."""

@@ -42,6 +42,8 @@ class Received:
         event = self.alarm.data
         said = f"webhook verified: {self.webhook_id}: {event.patient} {event.text} ({event.event})"
         how = [word for word, true in (("repeated", self.repeat), ("late", self.late)) if true]
+        if event.late_s is not None:
+            how.append(f"told {event.late_s:.0f} s after the fact")
         return f"{said} [{', '.join(how)}]" if how else said
 
 

@@ -1,120 +1,46 @@
 """The role ``score``: waveforms in, findings out.
 
 One poll is one tick: all patients' new chunks go through the monitor together.
-The tick's findings are published and acknowledged before states, and states
-before offsets (``docs/concepts/delivery.md``).
+The findings are published and acknowledged before states, and states before
+offsets (``docs/concepts/delivery.md``). What comes in is in ``stream.score_intake``,
+what goes out in ``stream.score_output``, the states in ``stream.score_state``.
 """
 
 import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 
-import numpy as np
 import torch
 
 from ecg.chunk import Chunk
-from ecg.errors import ChunkError, StateError
 from ecg.finding import Findings
 from ecg.monitor import Monitor
 from stream import metrics
 from stream.clock import Clock, SystemClock
-from stream.dead_letter import DeadLetters, Reason
-from stream.errors import BrokerError, DecodeError, FencedError
-from stream.kafka import (
-    Cluster,
-    Consumer,
-    Incoming,
-    Polled,
-    Producer,
-    partition_for,
-    wait_for_broker,
-)
-from stream.messages import (
-    FindingsMessage,
-    RoleMessage,
-    ScoreState,
-    Waveform,
-    decode_waveform,
-    encode,
-)
-from stream.takeover import STATE_EVERY_S, Ledger, Taken, take_over
+from stream.dead_letter import DeadLetters
+from stream.errors import BrokerError, FencedError
+from stream.kafka import Cluster, Consumer, Incoming, Polled, Producer, wait_for_broker
+from stream.ledger import STATE_EVERY_S
+from stream.messages import RoleMessage, ScoreState, encode
+from stream.score_intake import MAX_WAITING, Intake
+from stream.score_output import Output
+from stream.score_patient import Partition, restored
+from stream.score_state import States
+from stream.takeover import take_over
 from stream.topics import FINDINGS, ROLES, SCORE_STATE, WAVEFORMS
 from stream.watchdog import Watchdog
-from stream.watermark import STREAMS_KEPT, Heard, Watermarks
 
 logger = logging.getLogger(__name__)
 
 GROUP = "score"
+POLL_S = 0.05
 COMMIT_EVERY_S = 1.0
+STATES_EVERY_S = 0.25
+"""How often it is looked whose state is due, and what has been held back for long enough."""
 SIGN_OF_LIFE_EVERY_S = 1.0
-FORGET_AFTER_S = 24 * 3600.0
-"""A patient who has sent nothing for this long is forgotten: the waveforms are gone as well."""
-_ADU_PER_MV = {"mv": 1.0, "uv": 1e3, "µv": 1e3, "μv": 1e3, "v": 1e-3}
-"""What a gain in ADU per unit is multiplied by."""
-
-
-@dataclass(slots=True)
-class _Patient:
-    """What ``score`` itself knows of a patient, beside the monitor."""
-
-    streams: list[str] = field(default_factory=list)
-    end_sample: int = 0
-    last_gap: tuple[int, int] = (0, 0)
-    covered: int = 0
-    """The first offset that the restored state does not cover."""
-    heard_s: float = 0.0
-
-
-@dataclass(slots=True)
-class _Partition:
-    epoch: int
-    ledger: Ledger
-    watermarks: Watermarks
-    patients: dict[str, _Patient] = field(default_factory=dict)
-
-
-class _Refused(Exception):  # noqa: N818  # never leaves this module
-    """A waveform that cannot be judged, with the dead letter's reason."""
-
-    def __init__(self, reason: Reason, detail: str) -> None:
-        super().__init__(detail)
-        self.reason: Reason = reason
-
-
-def chunk_of(message: Waveform) -> Chunk:
-    """Return the ECG leads of a waveform, with gains in ADU per mV.
-
-    Raises
-    ------
-    ChunkError
-        If there is no ECG lead, or its unit is no voltage.
-    """
-    columns = [i for i, signal in enumerate(message.signals) if signal.kind == "ecg"]
-    if not columns:
-        kinds = ", ".join(sorted({signal.kind for signal in message.signals}))
-        raise ChunkError(f"at least one signal must be of kind ecg, got only {kinds}")
-    signals = [message.signals[i] for i in columns]
-    for signal in signals:
-        if signal.unit.casefold() not in _ADU_PER_MV:
-            raise ChunkError(
-                f"the unit of lead {signal.name} must be mV, uV or V, got {signal.unit!r}"
-            )
-    return Chunk(
-        patient=message.patient,
-        stream=message.stream,
-        first_sample=message.first_sample,
-        fs=message.fs,
-        leads=tuple(signal.name for signal in signals),
-        # a selection of columns lies column by column: for that the signal path is not compiled
-        samples=np.ascontiguousarray(message.array()[:, columns], dtype=np.int16),
-        gain=tuple(signal.gain * _ADU_PER_MV[signal.unit.casefold()] for signal in signals),
-        baseline=tuple(signal.baseline for signal in signals),
-        discontinuity=message.discontinuity,
-        source_ns=message.source_ns,
-        sent_ns=message.sent_ns,
-    )
+MAX_MESSAGES = 10_000
+"""The most that one tick takes in: half a second of 5,000 patients with chunks of 250 ms."""
 
 
 class Score:
@@ -149,17 +75,21 @@ class Score:
         self._monitor = monitor
         self._clock = clock
         self._state_every_s = state_every_s
-        self._partitions: dict[int, _Partition] = {}
+        self._partitions: dict[int, Partition] = {}
         self._next_commit_s = 0.0
+        self._next_states_s = 0.0
         self._next_sign_s = 0.0
-        self._producer = Producer(cluster)
+        self._producer = Producer(cluster, in_batches=True)
         self._dead_letters = DeadLetters(self._producer, clock, role="score")
         try:
-            self._n_partitions = self._producer.partitions(WAVEFORMS.name)
-            self._consumer = Consumer(cluster, GROUP, [WAVEFORMS.name], held=True)
+            n_partitions = self._producer.partitions(WAVEFORMS.name)
+            self._consumer = Consumer(cluster, GROUP, [WAVEFORMS.name], held=True, gather=True)
         except BrokerError:
             self._producer.close()
             raise
+        self._intake = Intake(self._partitions, self._dead_letters, n_partitions=n_partitions)
+        self._output = Output(self._partitions, self._producer, clock, n_partitions=n_partitions)
+        self._states = States(self._partitions, self._producer, monitor, self._output)
 
     def run(self, stop: threading.Event) -> None:
         """Work until told to stop, then finish the tick and leave in good order.
@@ -171,9 +101,11 @@ class Score:
         """
         with Watchdog(GROUP) as watchdog:
             while not stop.is_set():
-                self.tick(self._consumer.poll(0.05))
+                # what waits is not to wait for the broker as well
+                wait_s = 0.0 if self._intake.waiting else POLL_S
+                self.tick(self._consumer.poll(wait_s, max_messages=MAX_MESSAGES))
                 watchdog.seen()
-            self._write_states(everyone=True)
+            self._states.write(now_s=time.monotonic(), everyone=True)
             self._commit()
 
     def close(self) -> None:
@@ -191,14 +123,19 @@ class Score:
         """
         self._give_up(polled.revoked)
         self._take_over(polled.assigned)
-        chunks = self._admit(polled.messages)
-        self._publish(self._judge(chunks))
-        metrics.MESSAGES.labels("score", WAVEFORMS.name).inc(len(polled.messages))
         now = time.monotonic()
+        admitted = self._intake.take(polled.messages, now_s=now)
+        self._output.say(self._judge(admitted), now_s=now)
+        self._output.settle()
+        metrics.MESSAGES.labels("score", WAVEFORMS.name).inc(len(polled.messages))
+        self._press_back()
         if now >= self._next_sign_s:
             self._next_sign_s = now + SIGN_OF_LIFE_EVERY_S
             self._sign_of_life()
-        self._write_states()
+        if now >= self._next_states_s:
+            self._next_states_s = now + STATES_EVERY_S
+            self._output.let_go_of_old(now_s=now)
+            self._states.write(now_s=now)
         if now >= self._next_commit_s:
             self._next_commit_s = now + COMMIT_EVERY_S
             self._commit()
@@ -224,145 +161,41 @@ class Score:
             outputs=[FINDINGS.name],
         )
         for partition, one in taken.items():
-            self._partitions[partition] = self._restore(one)
+            self._partitions[partition] = restored(
+                one, self._monitor, state_every_s=self._state_every_s
+            )
             self._consumer.start(partition, one.inputs)
             metrics.TAKEOVERS.labels("score").inc()
         self._count_patients()
 
-    def _restore(self, taken: Taken[ScoreState]) -> _Partition:
-        heard = Heard()
-        for message in taken.tail:
-            try:
-                heard.findings(message)
-            except DecodeError as error:
-                logger.warning("%s: %s", message, error)
-        part = _Partition(
-            epoch=taken.epoch,
-            ledger=Ledger(taken, every_s=self._state_every_s),
-            watermarks=heard.watermarks,
-        )
-        now = time.monotonic()
-        for patient, state in taken.states.items():
-            try:
-                self._monitor.restore(patient, state.state)
-            except StateError as error:
-                # an older program's state: the signal state starts anew, and says so by warm-up
-                logger.warning("state of %s cannot be restored: %s", patient, error)
-            part.patients[patient] = _Patient(
-                streams=list(state.streams),
-                end_sample=state.end_sample,
-                covered=state.inputs.get(WAVEFORMS.name, 0),
-                heard_s=now,
-            )
-        return part
-
-    # --- chunks in ---
-
-    def _admit(self, messages: Sequence[Incoming]) -> list[tuple[Incoming, Chunk]]:
-        """Return the chunks that are to be judged; the others become dead letters."""
-        admitted = []
-        for message in messages:
-            part = self._partitions[message.partition]
-            patient = part.patients.get(message.key or "")
-            if patient is not None and message.offset < patient.covered:
-                part.ledger.passed(message.topic, message.offset)
-                continue
-            try:
-                chunk = self._chunk(message, part)
-            except _Refused as refused:
-                self._dead_letters.give_up(message, refused.reason, str(refused))
-                part.ledger.passed(message.topic, message.offset)
-                continue
-            part.ledger.took(chunk.patient, message.topic, message.offset)
-            admitted.append((message, chunk))
-        return admitted
-
-    def _chunk(self, message: Incoming, part: _Partition) -> Chunk:
-        if message.value is None:
-            raise _Refused("unreadable", "a waveform message has a value, got none")
-        try:
-            waveform = decode_waveform(message.value)
-        except DecodeError as error:
-            raise _Refused("unreadable", str(error)) from error
-        if message.key != waveform.patient:
-            raise _Refused(
-                "wrong-key", f"the key must be the patient {waveform.patient}, got {message.key}"
-            )
-        right = partition_for(waveform.patient, self._n_partitions)
-        if message.partition != right:
-            raise _Refused(
-                "wrong-partition",
-                f"patient {waveform.patient} belongs to partition {right}: "
-                "send with Kafka's default partitioner (murmur2)",
-            )
-        try:
-            chunk = chunk_of(waveform)
-        except ChunkError as error:
-            raise _Refused("refused", str(error)) from error
-        patient = part.patients.setdefault(chunk.patient, _Patient())
-        self._follow_stream(patient, chunk)
-        return chunk
-
-    def _follow_stream(self, patient: _Patient, chunk: Chunk) -> None:
-        """Refuse a stream older than the newest; count how the chunk follows the last one."""
-        patient.heard_s = time.monotonic()
-        if not patient.streams or chunk.stream != patient.streams[-1]:
-            if chunk.stream in patient.streams:
-                raise _Refused(
-                    "old-stream",
-                    f"stream {chunk.stream} of {chunk.patient} is older than {patient.streams[-1]}",
-                )
-            patient.streams = [*patient.streams, chunk.stream][-STREAMS_KEPT:]
-            patient.end_sample = chunk.first_sample
-            patient.last_gap = (0, 0)
-        expected = patient.end_sample
-        if chunk.first_sample == expected:
-            order = "next"
-        elif chunk.first_sample > expected:
-            order = "gap"
-            patient.last_gap = (expected, chunk.first_sample)
-        elif chunk.end_sample > expected:
-            order = "overlap"
-        else:
-            start, end = patient.last_gap
-            missed = start <= chunk.first_sample and chunk.end_sample <= end
-            order = "out_of_order" if missed else "repeat"
-        metrics.CHUNKS.labels(order).inc()
-        patient.end_sample = max(expected, chunk.end_sample)
-
-    # --- findings out ---
+    # --- findings ---
 
     def _judge(self, admitted: Sequence[tuple[Incoming, Chunk]]) -> list[Findings]:
-        refusals = self._monitor.refusals([chunk for _, chunk in admitted])
-        for position, error in refusals.items():
-            self._dead_letters.give_up(admitted[position][0], "refused", str(error))
-        return self._monitor.advance(
-            [chunk for position, (_, chunk) in enumerate(admitted) if position not in refusals]
-        )
+        chunks = [chunk for _, chunk in admitted]
+        refusals = self._monitor.refusals(chunks)
+        if refusals:
+            for position, error in refusals.items():
+                self._dead_letters.give_up(admitted[position][0], "refused", str(error))
+            chunks = [chunk for position, chunk in enumerate(chunks) if position not in refusals]
+        return self._monitor.advance(chunks)
 
-    def _publish(self, found: Sequence[Findings]) -> None:
-        """Publish what nobody has heard yet, and see that it has arrived."""
-        sent: list[FindingsMessage] = []
-        for findings in found:
-            partition = partition_for(findings.patient, self._n_partitions)
-            part = self._partitions[partition]
-            whole = FindingsMessage.of(findings, epoch=part.epoch)
-            message = part.watermarks.new_part(whole)
-            if message is None:
-                continue
-            self._producer.send(
-                FINDINGS.name, message.patient, encode(message), partition=partition
-            )
-            sent.append(message)
-        ends = self._producer.flush()
-        for part in self._partitions.values():
-            part.ledger.published(ends)
-        now_ns = self._clock.now_ns()
-        for message in sent:
-            for beat in message.beats:
-                metrics.BEATS.labels(beat.beat_class or "unclassified").inc()
-            if message.spans:
-                metrics.LATENCY.observe(max(0, now_ns - message.spans[-1].sent_ns) / 1e9)
+    def _press_back(self) -> None:
+        """Stop reading a partition of which too much waits, and go on when half of it is done."""
+        for number, part in self._partitions.items():
+            if part.n_waiting >= MAX_WAITING:
+                if not part.full:
+                    logger.warning(
+                        "partition %d: %d messages of %d patients wait; nothing more is read of it "
+                        "until half of them are judged",
+                        number,
+                        part.n_waiting,
+                        len(part.waiting),
+                    )
+                part.full = True
+                self._consumer.hold(number)
+            elif part.full and part.n_waiting < MAX_WAITING // 2:
+                part.full = False
+                self._consumer.release(number)
 
     def _sign_of_life(self) -> None:
         for partition, part in self._partitions.items():
@@ -374,46 +207,9 @@ class Score:
     def _count_patients(self) -> None:
         count = sum(len(part.patients) for part in self._partitions.values())
         metrics.PATIENTS.labels("score").set(count)
+        metrics.WAITING.set(self._intake.waiting)
 
-    # --- states and offsets ---
-
-    def _write_states(self, *, everyone: bool = False) -> None:
-        written: list[tuple[_Partition, str]] = []
-        now = time.monotonic()
-        for partition, part in self._partitions.items():
-            for name in list(part.ledger.due(everyone=everyone)):
-                patient = part.patients[name]
-                if now - patient.heard_s > FORGET_AFTER_S:
-                    self._forget(partition, part, name)
-                    continue
-                try:
-                    exported = self._monitor.export(name)
-                except StateError as error:
-                    logger.warning("%s has no state yet: %s", name, error)
-                    part.ledger.forget(name)
-                    continue
-                state = ScoreState(
-                    patient=name,
-                    epoch=part.epoch,
-                    inputs=part.ledger.inputs(name),
-                    streams=tuple(patient.streams),
-                    end_sample=patient.end_sample,
-                    state=exported,
-                )
-                self._producer.send(SCORE_STATE.name, name, encode(state), partition=partition)
-                written.append((part, name))
-        if written:
-            self._producer.flush()
-        for part, name in written:
-            part.ledger.written(name)
-
-    def _forget(self, partition: int, part: _Partition, name: str) -> None:
-        logger.info("%s has sent nothing for a day and is forgotten", name)
-        self._producer.send(SCORE_STATE.name, name, None, partition=partition)
-        self._monitor.discharge(name)
-        part.watermarks.forget(name)
-        part.ledger.forget(name)
-        del part.patients[name]
+    # --- offsets ---
 
     def _commit(self) -> None:
         for part in self._partitions.values():

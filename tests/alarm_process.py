@@ -15,7 +15,7 @@ import stream.kafka.limits
 from stream.alarm import AlarmRole, run_alarm
 from stream.clock import ManualClock
 from stream.kafka import Cluster, Producer
-from stream.takeover import Ledger
+from stream.ledger import Ledger
 from stream.topics import ALARMS
 from tests.story import START_NS
 

@@ -1,8 +1,10 @@
 """Scripted findings: what a monitor would say of a patient whose beats are given."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import pairwise
+
+from msgspec import structs
 
 from ecg.finding import (
     BEAT_CLASSES,
@@ -145,7 +147,7 @@ def cut(findings: Findings, at: Sequence[int]) -> list[Findings]:
     parts = []
     for after, through in pairwise(edges):
         parts.append(
-            replace(
+            structs.replace(
                 findings,
                 after_sample=after,
                 through_sample=through,

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from benchmarks import quality
-from benchmarks.quality import Count, Row, Said, add_noise, markdown
+from benchmarks.noise import add_noise
+from benchmarks.quality import Count, Row, Said, markdown
 from ecg.annotation import Annotations, read_annotations
 from ecg.errors import RecordError
 from ecg.record import read_record

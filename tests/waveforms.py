@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from ecg.chunk import Chunk
 from ecg.finding import Finding, Findings
+from stream.chunks import chunk_of
 from stream.kafka import Cluster, Incoming, Producer, Reader
 from stream.messages import Signal, Waveform, encode_waveform, headers_of, pack_samples
-from stream.score import chunk_of
 from stream.topics import FINDINGS, WAVEFORMS
 from stream.watermark import Heard
 

@@ -15,6 +15,12 @@ Device = Literal["auto", "cpu", "cuda"]
 DeviceOption = Annotated[
     Device | None, typer.Option("--device", help="Where the model runs; else as set.")
 ]
+DataOption = Annotated[
+    Path | None, typer.Option(help="Folder that holds mitdb and svdb; else as set.")
+]
+WorkOption = Annotated[
+    Path | None, typer.Option("--work", help="Where work is kept; else in the user's cache.")
+]
 
 app = typer.Typer(rich_markup_mode="rich")
 records_app = typer.Typer(
@@ -24,7 +30,7 @@ records_app = typer.Typer(
 )
 app.add_typer(records_app, name="records", rich_help_panel="Model")
 
-_STEPS = ("records", "epochs of the members")
+_STEPS = ("records", "epochs of all models")
 
 
 class Settings(Protocol):
@@ -81,20 +87,36 @@ def train(
     ] = "mitdb,svdb,vfdb,challenge2017",
     epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the beats.")] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same model.")] = 0,
+    seeds: Annotated[
+        int, typer.Option(min=1, help="Models of so many seeds, of which all the shipped is made.")
+    ] = 1,
+    seeds_to: Annotated[
+        Path | None, typer.Option(help="Folder for the models of single seeds.")
+    ] = None,
+    ship: Annotated[
+        Literal["ensemble", "student"],
+        typer.Option(help="What is made of them: all together, or one student of all."),
+    ] = "ensemble",
+    work: WorkOption = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Start over; use nothing that is kept.")
+    ] = False,
     device: DeviceOption = None,
 ) -> None:
     """Fit the model on MIT-BIH, and write weights, card and an HTML report of the curves.
 
     Takes less than 20 minutes on two cores. Learns from DS1 of the usual split
     by patients, never from DS2; without recordings: rhythmwatch records download.
+    What was done is kept: a run that was killed goes on when started again.
 
     [bold]Examples[/bold]
       rhythmwatch train
+      rhythmwatch train --seeds 5 --seeds-to seeds --ship student
       rhythmwatch train --data /srv/ecg --out mine.safetensors --device cuda
     """
     settings = _enter(context)
     from ecg.checkpoint import SHIPPED
-    from training.fit import Epoch, FitSettings
+    from training.fit import FitSettings
     from training.train import DATABASES, train
 
     names = tuple(databases.split(","))
@@ -103,20 +125,19 @@ def train(
     fitting = FitSettings(device=device or settings.device, seed=seed)
     if epochs is not None:
         fitting = replace(fitting, epochs=epochs)
-    finished: set[tuple[int, int]] = set()
     with _bars(*_STEPS) as show:
-
-        def on_epoch(member: int, epoch: Epoch) -> None:
-            finished.add((member, epoch.number))
-            show(_STEPS[1], len(finished), fitting.epochs * fitting.members)
-
         trained = train(
             data or settings.data,
             out=out or SHIPPED,
+            work=work,
             databases=names,
             settings=fitting,
+            seeds=seeds,
+            seeds_to=seeds_to,
+            ship=ship,
+            fresh=fresh,
             on_record=lambda name, done, total: show("records", done, total),
-            on_epoch=on_epoch,
+            on_epoch=lambda done, total: show(_STEPS[1], done, total),
         )
     typer.echo("patients judged by the one member that did not know them, Se / +P / F1:")
     for database, classes in trained.figures.items():
@@ -124,6 +145,123 @@ def train(
             shown = " / ".join(f"{classes[name][figure]:.3f}" for figure in ("se", "ppv", "f1"))
             typer.echo(f"  {database:6} {name}: {shown}")
     typer.echo(f"{trained.version}: {trained.weights}, {trained.card}, {trained.report}")
+
+
+@app.command(rich_help_panel="Model")
+def search(
+    context: typer.Context,
+    space: Annotated[
+        list[str] | None,
+        typer.Option(help="Values to try: a TOML file, or its text. May be repeated."),
+    ] = None,
+    trials: Annotated[int, typer.Option(min=1, help="Choices to draw.")] = 8,
+    halvings: Annotated[
+        int, typer.Option(min=0, help="Rounds that only the better half passes.")
+    ] = 2,
+    folds: Annotated[int, typer.Option(min=2, help="Parts that people are dealt into.")] = 4,
+    seeds: Annotated[int, typer.Option(min=1, help="Fits of each choice and fold.")] = 2,
+    epochs: Annotated[int, typer.Option(min=1, help="Of the last round.")] = 4,
+    beats: Annotated[int | None, typer.Option(min=1, help="Of an epoch; else all.")] = None,
+    data: DataOption = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write the figures there.")
+    ] = None,
+    work: WorkOption = None,
+    device: DeviceOption = None,
+) -> None:
+    """Try hyper-parameters on people held out of the training databases; never on DS2.
+
+    Each round doubles the epochs, and only the better half of the choices passes on.
+    What was done is kept: a search that was killed goes on when started again.
+
+    [bold]Examples[/bold]
+      rhythmwatch search
+      rhythmwatch search --space space.toml --trials 16 --json search.json
+    """
+    settings = _enter(context)
+    from training.fit import FitSettings
+    from training.search import json_of, markdown_of, search
+    from training.space import read_space
+    from training.store import default_work
+    from training.train import observed_to_learn
+
+    chosen = read_space(space or [])
+    where = work or default_work()
+    rounds = tuple(f"epochs of round {k + 1}" for k in range(halvings + 1))
+    with _bars("records", *rounds) as show:
+        files = observed_to_learn(
+            data or settings.data, where, progress=lambda *told: show("records", *told[1:])
+        )
+        rows = search(
+            files,
+            where,
+            chosen,
+            settings=FitSettings(device=device or settings.device, epochs=epochs, beats=beats),
+            trials=trials,
+            halvings=halvings,
+            folds=folds,
+            seeds=seeds,
+            progress=lambda turn, done, total: show(rounds[turn], done, total),
+        )
+    typer.echo(markdown_of(rows))
+    if json_file is not None:
+        json_file.write_text(json_of(rows), encoding="utf-8")
+
+
+@app.command(rich_help_panel="Model")
+def ablate(
+    context: typer.Context,
+    folds: Annotated[int, typer.Option(min=2, help="Parts that people are dealt into.")] = 3,
+    seeds: Annotated[int, typer.Option(min=1, help="Fits of each row and fold.")] = 1,
+    epochs: Annotated[int, typer.Option(min=1, help="Of each fit.")] = 2,
+    beats: Annotated[int, typer.Option(min=1, help="Of an epoch.")] = 150_000,
+    ds2: Annotated[
+        bool,
+        typer.Option("--ds2", help="Examine by DS2 in place of folds; note every such run."),
+    ] = False,
+    data: DataOption = None,
+    page: Annotated[
+        Path | None,
+        typer.Option("--page", help="Markdown page whose table between markers is replaced."),
+    ] = None,
+    work: WorkOption = None,
+    device: DeviceOption = None,
+) -> None:
+    """Show what each ingredient of the beat model gave, in one table.
+
+    By people held out of the training databases. The rows have a small budget and
+    compare with each other; no row is the model that ships.
+
+    [bold]Examples[/bold]
+      rhythmwatch ablate
+      rhythmwatch ablate --seeds 3 --page docs/concepts/ablation.md
+    """
+    settings = _enter(context)
+    from training.ablation import ablate, conditions_of, markdown_of, write_between
+    from training.fit import FitSettings
+    from training.store import default_work
+    from training.train import observed_both_ways
+
+    where, source = work or default_work(), data or settings.data
+    fitting = FitSettings(
+        device=device or settings.device, members=folds, epochs=epochs, beats=beats
+    )
+    with _bars("records", _STEPS[1]) as show:
+        examined = observed_both_ways(source, where, ds2=True) if ds2 else None
+        results = ablate(
+            observed_both_ways(source, where, progress=lambda *told: show("records", *told[1:])),
+            where,
+            fitting,
+            seeds=seeds,
+            ds2=examined,
+            progress=lambda done, total: show(_STEPS[1], done, total),
+        )
+    command = f"rhythmwatch ablate --folds {folds} --seeds {seeds} --epochs {epochs}"
+    command += f" --beats {beats}" + (" --ds2" if ds2 else "")
+    text = f"{conditions_of(fitting, seeds=seeds, command=command)}\n\n{markdown_of(results)}"
+    typer.echo(text)
+    if page is not None:
+        write_between(page, "ablate-ds2" if ds2 else "ablate", text)
 
 
 @app.command(rich_help_panel="Model")
@@ -145,8 +283,16 @@ def evaluate(
         Path | None, typer.Option(help="Write an HTML page with the strips judged wrong.")
     ] = None,
     markdown: Annotated[
-        Path | None, typer.Option(help="Write the gross figures as a Markdown table.")
+        Path | None, typer.Option(help="Write a Markdown table, between its markers.")
     ] = None,
+    noise: Annotated[
+        Path | None, typer.Option(help="Noise figures (benchmarks.qrs --json) for the report.")
+    ] = None,
+    seeds: Annotated[
+        list[Path] | None,
+        typer.Option(help="Also judge with these weights, or a folder of seed-0.safetensors, ..."),
+    ] = None,
+    why: Annotated[str, typer.Option(help="Why DS2 is run; goes into its log.")] = "",
     weights: Annotated[
         Path | None, typer.Option(help="Another model than the shipped one.")
     ] = None,
@@ -155,12 +301,14 @@ def evaluate(
     """Score the live path against annotations, by the rules of EC57.
 
     Records go through the same monitor as live ECG, with its own detector and
-    nothing from the future. The first five minutes of each are not scored.
+    nothing from the future. The first five minutes of each are not scored. Every
+    run of DS2 is logged in a checkout, with why.
 
     [bold]Examples[/bold]
       rhythmwatch evaluate mitdb --records ds2
       rhythmwatch evaluate mitdb --records 100,119 --json - --annotations found
       rhythmwatch evaluate mitdb --records ds1 --report ds1.html
+      rhythmwatch evaluate mitdb --records ds2 --seeds seeds --why "new features"
     """
     settings = _enter(context)
     from ecg.checkpoint import SHIPPED
@@ -172,7 +320,10 @@ def evaluate(
         json_file=json_file,
         annotations=annotations,
         report=report,
+        noise=noise,
         markdown=markdown,
+        seeds=seeds or (),
+        why=why,
         weights=weights or SHIPPED,
         device=device or settings.device,
     )

@@ -9,7 +9,7 @@ fibrillation a beat of the usual shape is N, however early it comes.
 """
 
 import csv
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -112,6 +112,24 @@ def observe_fibrillation(path: Path) -> BeatSequence:
     )
 
 
+def observe_unmarked(path: Path) -> BeatSequence:
+    """Run the monitor over a record whose beats nobody named; none has a label.
+
+    Raises
+    ------
+    RecordError
+        If the record cannot be read.
+    """
+    found, windows, contexts = _observe(read_record(path))
+    return BeatSequence(
+        record=f"{path.parent.name}/{path.name}",
+        samples=found,
+        windows=windows,
+        contexts=contexts,
+        targets=np.full(len(found), UNLABELLED, np.int64),
+    )
+
+
 def fibrillation_records(directory: Path) -> list[str]:
     """Return the records that ``REFERENCE.csv`` of the 2017 challenge calls fibrillation.
 
@@ -186,18 +204,6 @@ def label(found: NDArray[np.int64], annotations: Annotations, *, fs: float) -> N
     for start, end in annotations.flutter:
         targets[(found >= start) & (found < end)] = UNLABELLED
     return targets
-
-
-def observe_records(
-    paths: Iterable[Path], *, progress: Callable[[str], None] | None = None
-) -> list[BeatSequence]:
-    """Run the monitor over records; ``progress`` is told the name of each that is done."""
-    sequences = []
-    for path in paths:
-        sequences.append(observe_record(path))
-        if progress is not None:
-            progress(sequences[-1].record)
-    return sequences
 
 
 def class_counts(sequences: Sequence[BeatSequence]) -> dict[str, int]:

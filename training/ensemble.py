@@ -1,28 +1,24 @@
-"""Fit the ensemble: each member without some patients, who then examine it.
+"""Fit ensembles: each member without some patients, who then examine it.
 
 The patients are dealt into as many parts as there are members; member k does
 not learn from part k. So every patient is judged once by a member who does not know
 the patient, which gives figures and calibration without a fit that is thrown away.
 """
 
-import multiprocessing
-from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from multiprocessing.queues import SimpleQueue
-from threading import Thread
+from pathlib import Path
+from typing import cast
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ecg.model import BeatEnsemble, BeatLSTM, BeatLSTMSize
-from training.dataset import BeatSequence
-from training.fit import Epoch, FitSettings, fit, judge_sequence
+from training.fit import Epoch, FitSettings
+from training.lesson import Learnt, Lesson
 from training.split import person_of
-
-PROCESSES = 2
-"""Members fitted at a time; each takes one core and a copy of the beats."""
+from training.store import record_of
+from training.variant import Variant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,19 +31,12 @@ class Fitted:
     epochs : list of list of Epoch
         Of each member.
     logits : list of ndarray, each of shape (n_beats, len(OUTPUTS))
-        Of each sequence that was given, by the one member that did not learn from it.
+        Of each record that was given, by the one member that did not learn from it.
     """
 
     model: BeatEnsemble
     epochs: list[list[Epoch]]
     logits: list[NDArray[np.float32]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Member:
-    weights: dict[str, NDArray[np.float32]]
-    epochs: list[Epoch]
-    logits: dict[int, NDArray[np.float32]]
 
 
 def deal(records: Sequence[str], parts: int) -> list[int]:
@@ -70,98 +59,61 @@ def deal(records: Sequence[str], parts: int) -> list[int]:
     return dealt
 
 
-def fit_ensemble(
-    sequences: Sequence[BeatSequence],
+def members_of(
+    files: Sequence[Path],
     settings: FitSettings,
     *,
     size: BeatLSTMSize | None = None,
-    progress: Callable[[int, Epoch], None] | None = None,
-) -> Fitted:
-    """Fit all members, ``PROCESSES`` at a time; the same bits for the same seed and machine.
+    variant: Variant | None = None,
+    examined: Sequence[Path] | None = None,
+) -> list[Lesson]:
+    """Return the lessons of an ensemble's members, each without a part of the patients.
 
     Parameters
     ----------
-    sequences : sequence of BeatSequence
-        Records to learn from.
+    files : sequence of Path
+        Observed records.
     settings : FitSettings
         Of each member; they differ in their seed and in who is left out.
     size : BeatLSTMSize, optional
         Of each member.
-    progress : callable, optional
-        Told the member and each of its epochs.
+    variant : Variant, optional
+        Of each member.
+    examined : sequence of Path, optional
+        The same records as those of ``files``, observed in another way, to examine by.
 
     Raises
     ------
     ValueError
-        If there are fewer persons than members, or records are too short.
+        If there are fewer persons than members.
     """
-    size = size or BeatLSTMSize()
-    parts = deal([s.record for s in sequences], settings.members)
+    parts = deal([record_of(file) for file in files], settings.members)
     if len(set(parts)) < settings.members:
         raise ValueError(
             f"{settings.members} members need as many persons to leave out, got {len(set(parts))}"
         )
-    spawn = multiprocessing.get_context("spawn")  # a fork of a process with threads may hang
-    news: SimpleQueue[tuple[int, Epoch] | None] = spawn.SimpleQueue()
+    return [
+        Lesson(
+            taught=tuple(f for f, part in zip(files, parts, strict=True) if part != k),
+            examined=tuple(f for f, p in zip(examined or files, parts, strict=True) if p == k),
+            settings=replace(settings, seed=settings.seed * settings.members + k),
+            size=size or BeatLSTMSize(),
+            variant=variant or Variant(),
+        )
+        for k in range(settings.members)
+    ]
 
-    def tell() -> None:
-        while (said := news.get()) is not None:
-            if progress is not None:
-                progress(*said)
 
-    teller = Thread(target=tell, daemon=True)
-    teller.start()
-    with ProcessPoolExecutor(
-        min(PROCESSES, settings.members),
-        mp_context=spawn,
-        initializer=_begin,
-        initargs=(list(sequences), parts, settings, size, news),
-    ) as pool:
-        members = list(pool.map(_fit_member, range(settings.members)))
-    # not where a process was killed: it may have held the queue's lock, and we would wait for ever
-    news.put(None)
-    teller.join()
-    models = []
-    for member in members:
-        model = BeatLSTM(size)
-        model.load_state_dict({name: torch.from_numpy(w) for name, w in member.weights.items()})
-        models.append(model.eval())
+def assemble(files: Sequence[Path], members: Sequence[Learnt]) -> Fitted:
+    """Put the members together that learnt the lessons of ``members_of``."""
     return Fitted(
-        model=BeatEnsemble(models),
+        model=BeatEnsemble([cast(BeatLSTM, member.model) for member in members]),
         epochs=[member.epochs for member in members],
-        logits=[members[parts[k]].logits[k] for k in range(len(sequences))],
+        logits=by_strangers(files, members),
     )
 
 
-_Work = tuple[
-    list[BeatSequence],
-    list[int],
-    FitSettings,
-    BeatLSTMSize,
-    "SimpleQueue[tuple[int, Epoch] | None]",
-]
-_work: list[_Work] = []
-"""What a process of the pool was started with."""
-
-
-def _begin(*work: object) -> None:
-    torch.set_num_threads(1)
-    _work[:] = [work]  # type: ignore[list-item]  # the pool hands over what fit_ensemble gave it
-
-
-def _fit_member(k: int) -> _Member:
-    sequences, parts, settings, size, news = _work[0]
-    rest = [s for s, part in zip(sequences, parts, strict=True) if part != k]
-    left_out = {n: s for n, (s, part) in enumerate(zip(sequences, parts, strict=True)) if part == k}
-    model, epochs = fit(
-        rest,
-        list(left_out.values()),
-        replace(settings, seed=settings.seed * settings.members + k),
-        size=size,
-        progress=lambda epoch: news.put((k, epoch)),
-    )
-    return _Member(
-        weights={name: tensor.numpy() for name, tensor in model.state_dict().items()},
-        epochs=epochs,
-        logits={n: judge_sequence(model, s).numpy() for n, s in left_out.items()},
-    )
+def by_strangers(files: Sequence[Path], members: Sequence[Learnt]) -> list[NDArray[np.float32]]:
+    """Return the logits of each record, by the one member that did not learn from it."""
+    waiting = [iter(member.logits) for member in members]
+    return [next(waiting[part]) for part in deal([record_of(f) for f in files], len(members))]

@@ -1,7 +1,12 @@
-"""Fit a ``BeatLSTM`` to sequences of beats, the same bits for the same seed and machine."""
+"""Fit a model to sequences of beats, the same bits for the same seed and machine.
+
+With a checkpoint, a fit that was killed goes on after its last whole epoch and
+ends with the same bits as one that was not.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -9,9 +14,11 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ecg.judge import choose_device
-from ecg.model import OUTPUTS, BeatLSTM, BeatLSTMSize
+from ecg.model import OUTPUTS, BeatLSTMSize
 from training.augment import augment
 from training.dataset import UNLABELLED, BeatSequence, class_counts
+from training.resume import Progress, repeatable
+from training.variant import Variant
 
 _LONG = 1000
 """Beats from which a record is drawn as often as any other."""
@@ -23,10 +30,12 @@ _SHORT_SHARE = 0.1
 class FitSettings:
     """How a model is fitted; kept in its card."""
 
-    members: int = 4
+    members: int = 3
     """Models of the ensemble; each leaves out a part of the patients."""
-    epochs: int = 8
+    epochs: int = 10
     """Passes, each over as many beats as there are."""
+    beats: int | None = None
+    """Beats of a pass instead."""
     batch: int = 32
     """Sequences in a step."""
     length: int = 64
@@ -56,14 +65,34 @@ class Epoch:
     """Of each output on the validation records, by detected beats; empty without any."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Teaching:
+    """What teachers add to the labels.
+
+    Parameters
+    ----------
+    opinion : callable
+        Windows and contexts of a batch of sequences to probabilities, shape
+        (n_sequences, n_beats, len(OUTPUTS)).
+    share : float
+        Weight of the teachers' opinion in the loss, 0 to 1; the labels have the rest.
+    """
+
+    opinion: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+    share: float
+
+
 def fit(
     sequences: Sequence[BeatSequence],
     validation: Sequence[BeatSequence],
     settings: FitSettings,
     *,
     size: BeatLSTMSize | None = None,
+    variant: Variant | None = None,
+    teaching: Teaching | None = None,
+    checkpoint: Path | None = None,
     progress: Callable[[Epoch], None] | None = None,
-) -> tuple[BeatLSTM, list[Epoch]]:
+) -> tuple[nn.Module, list[Epoch]]:
     """Fit a model.
 
     Parameters
@@ -74,13 +103,20 @@ def fit(
         Records that are only looked at; may be empty.
     settings : FitSettings
     size : BeatLSTMSize, optional
+    variant : Variant, optional
+        Another model than ``BeatLSTM``, or one that sees less.
+    teaching : Teaching, optional
+        Teachers; also their opinion on beats without a label is learnt then.
+    checkpoint : Path, optional
+        Kept there after every epoch; if there is one, the fit goes on from it. It must
+        be of the same fit: the caller names it after what decides the result.
     progress : callable, optional
-        Told every epoch.
+        Told every epoch, those of a checkpoint too.
 
     Returns
     -------
-    model : BeatLSTM
-        On the CPU.
+    model : Module
+        On the CPU; a ``BeatLSTM`` without ``variant``.
     epochs : list of Epoch
 
     Raises
@@ -93,44 +129,49 @@ def fit(
         raise ValueError("no record has beats to learn from")
     shares = np.array([max(min(len(s) / _LONG, 1.0), _SHORT_SHARE) for s in usable])
     shares /= shares.sum()
+    device = choose_device(settings.device)
+    repeatable(device)
     torch.manual_seed(settings.seed)
     rng = np.random.default_rng(settings.seed)
-    device = choose_device(settings.device)
-    model = BeatLSTM(size or BeatLSTMSize(), dropout=settings.dropout).to(device)
+    variant = variant or Variant()
+    model = variant.build(size or BeatLSTMSize(), dropout=settings.dropout).to(device)
     loss_of = nn.CrossEntropyLoss(
         weight=_weights(sequences, settings.rare_power).to(device), ignore_index=UNLABELLED
     )
-    steps = max(sum(map(len, usable)) // (settings.batch * settings.length), 1)
+    beats = settings.beats or sum(map(len, usable))
+    steps = max(beats // (settings.batch * settings.length), 1)
     optimiser = torch.optim.AdamW(
         model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
     )
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, settings.learning_rate, total_steps=steps * settings.epochs
     )
-    epochs = []
-    for number in range(1, settings.epochs + 1):
+    kept = Progress(checkpoint, model=model, optimiser=optimiser, schedule=schedule, rng=rng)
+    epochs = [Epoch(**epoch) for epoch in kept.resume(device)]
+    for epoch in epochs:
+        if progress is not None:
+            progress(epoch)
+    for number in range(len(epochs) + 1, settings.epochs + 1):
         model.train()
         total = 0.0
         for _ in range(steps):
-            windows, contexts, targets = _draw(usable, shares, settings, rng)
-            logits = model(
-                torch.from_numpy(windows).to(device), torch.from_numpy(contexts).to(device)
-            )
-            loss = loss_of(logits.flatten(0, 1), torch.from_numpy(targets).to(device).flatten())
+            batch = _draw(usable, shares, settings, rng, change=variant.augment)
+            loss = _loss(model, batch, loss_of, teaching, device)
             optimiser.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]  # torch's own stub lacks it
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimiser.step()
             schedule.step()
             total += float(loss.detach())
         epochs.append(_look(model, validation, loss_of, number=number, loss=total / steps))
+        kept.save([asdict(epoch) for epoch in epochs], device)
         if progress is not None:
             progress(epochs[-1])
     return model.cpu().eval(), epochs
 
 
 @torch.inference_mode()
-def judge_sequence(model: BeatLSTM, sequence: BeatSequence) -> torch.Tensor:
+def judge_sequence(model: nn.Module, sequence: BeatSequence) -> torch.Tensor:
     """Return the logits of a record's beats, each with the memory of all before it.
 
     Returns
@@ -139,20 +180,26 @@ def judge_sequence(model: BeatLSTM, sequence: BeatSequence) -> torch.Tensor:
     """
     model.eval()
     device = next(model.parameters()).device
-    windows = torch.from_numpy(sequence.windows)[None].to(device)
-    contexts = torch.from_numpy(sequence.contexts)[None].to(device)
+    if not len(sequence):
+        return torch.zeros(0, len(OUTPUTS))
+    # copies: sequences may be mapped from read-only files
+    windows = torch.from_numpy(np.array(sequence.windows))[None].to(device)
+    contexts = torch.from_numpy(np.array(sequence.contexts))[None].to(device)
     logits: torch.Tensor = model(windows, contexts)
     return logits[0].cpu()
 
 
-def calibrate(judged: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
+def calibrate(
+    judged: NDArray[np.float32], labels: NDArray[np.int64] | NDArray[np.float32]
+) -> float:
     """Return the temperature that makes probabilities of unknown patients most truthful.
 
     Parameters
     ----------
     judged : ndarray, shape (n_beats, len(OUTPUTS))
         Logits by models that did not learn from these beats.
-    labels : ndarray of int, shape (n_beats,)
+    labels : ndarray of int, shape (n_beats,), or of float, shape (n_beats, len(OUTPUTS))
+        What the beats are, or how probable each class is.
 
     One number divides all logits; it minimises the unweighted cross entropy
     (Guo et al., ICML 2017, arXiv:1706.04599).
@@ -197,17 +244,31 @@ def _weights(sequences: Sequence[BeatSequence], power: float) -> torch.Tensor:
     return torch.tensor(weights / (weights * shares).sum(), dtype=torch.float32)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Batch:
+    """Stretches of records, shapes (n_sequences, n_beats, ...)."""
+
+    windows: NDArray[np.float32]
+    contexts: NDArray[np.float32]
+    targets: NDArray[np.int64]
+    present: NDArray[np.bool_]
+    """False where a short record was filled up."""
+
+
 def _draw(
     sequences: Sequence[BeatSequence],
     shares: NDArray[np.float64],
     settings: FitSettings,
     rng: np.random.Generator,
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]:
+    *,
+    change: bool,
+) -> _Batch:
     """Draw a batch: a stretch of each record from anywhere, short ones filled up at the end."""
     shape = (settings.batch, settings.length)
     windows = np.zeros((*shape, *sequences[0].windows.shape[1:]), np.float32)
     contexts = np.zeros((*shape, sequences[0].contexts.shape[1]), np.float32)
     targets = np.full(shape, UNLABELLED, np.int64)
+    present = np.zeros(shape, np.bool_)
     for row, k in enumerate(rng.choice(len(sequences), size=settings.batch, p=shares)):
         s = sequences[k]
         start = int(rng.integers(max(len(s) - settings.length, 0) + 1))
@@ -215,11 +276,37 @@ def _draw(
         windows[row, : end - start] = s.windows[start:end]
         contexts[row, : end - start] = s.contexts[start:end]
         targets[row, : end - start] = s.targets[start:end]
-    return (*augment(windows, contexts, rng), targets)
+        present[row, : end - start] = True
+    if change:
+        windows, contexts = augment(windows, contexts, rng)
+    return _Batch(windows=windows, contexts=contexts, targets=targets, present=present)
+
+
+def _loss(
+    model: nn.Module,
+    batch: _Batch,
+    loss_of: nn.CrossEntropyLoss,
+    teaching: Teaching | None,
+    device: torch.device,
+) -> torch.Tensor:
+    windows = torch.from_numpy(batch.windows).to(device)
+    contexts = torch.from_numpy(batch.contexts).to(device)
+    targets = torch.from_numpy(batch.targets).to(device).flatten()
+    logits = model(windows, contexts).flatten(0, 1)
+    if teaching is None:
+        loss: torch.Tensor = loss_of(logits, targets)
+        return loss
+    present = torch.from_numpy(batch.present).to(device).flatten()
+    opinion = teaching.opinion(windows, contexts).flatten(0, 1)
+    # the cross entropy to the teachers' mean: the divergence but for a constant
+    loss = teaching.share * nn.functional.cross_entropy(logits[present], opinion[present])
+    if bool((targets != UNLABELLED).any()):  # a mean over no label is not a number
+        loss = loss + (1 - teaching.share) * loss_of(logits, targets)
+    return loss
 
 
 def _look(
-    model: BeatLSTM,
+    model: nn.Module,
     validation: Sequence[BeatSequence],
     loss_of: nn.CrossEntropyLoss,
     *,
@@ -229,7 +316,7 @@ def _look(
     if not validation:
         return Epoch(number=number, loss=loss, validation_loss=None, f1={})
     logits = torch.cat([judge_sequence(model, s) for s in validation])
-    targets = torch.cat([torch.from_numpy(s.targets) for s in validation])
+    targets = torch.from_numpy(np.concatenate([s.targets for s in validation]))
     weight = loss_of.weight
     validation_loss = nn.functional.cross_entropy(
         logits, targets, weight=None if weight is None else weight.cpu(), ignore_index=UNLABELLED

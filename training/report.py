@@ -1,39 +1,31 @@
 """The report of an evaluation: one HTML page with its figures, and the strips judged wrong."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import plotly.graph_objects as go
-from numpy.typing import NDArray
-from plotly.subplots import make_subplots
 
-from ecg.finding import BEAT_CLASSES, BeatClass
-from ecg.metrics import MATCH_S, match_beats
-from ecg.record import read_record
-from training.scorecard import Heard, calibration_of, markdown_of
+from training import report_figures as draw
+from training.anchors import ANCHORS
+from training.heard import Heard
+from training.noise_curves import noise_curves
+from training.strips import strips
+from training.tables import conditions_of, percent, rows_of
 
-WORST_RECORDS = 5
-STRIPS = 3
-STRIP_S = 8.0
+_STYLE = """
+body{font-family:system-ui,sans-serif;max-width:1100px;margin:2em auto;padding:0 1.2em;
+color:#111827;line-height:1.45}
+h1{margin-bottom:.2em}h2{margin-top:2.2em;border-bottom:1px solid #e5e7eb;padding-bottom:.2em}
+table{border-collapse:collapse;font-variant-numeric:tabular-nums}
+td,th{padding:.3em .9em;border-bottom:1px solid #e5e7eb;text-align:right}
+td:first-child,th:first-child,td.words,th.words{text-align:left}
+tr.ours{font-weight:600;background:#f0fdf4}
+.note{color:#4b5563}
+"""
 
-ANCHORS = (
-    ("de Chazal 2004", "75.9 / 38.5", "77.7 / 81.9"),
-    ("Llamedo 2011", "77 / 39", "81 / 87"),
-    ("Zhang 2014", "79.1 / 36.0", "85.5 / 92.7"),
-    ("Huang 2014", "91 / 42", "94 / 91"),
-    ("J. Zhang 2021", "78.8 / 90.8", "92.5 / 94.3"),
-)
-"""Published on DS2, % Se / +P of S and V; all with annotated R peaks and the beats after."""
-
-_STYLE = (
-    "body{font-family:system-ui,sans-serif;max-width:1100px;margin:2em auto;padding:0 1em}"
-    "table{border-collapse:collapse}td,th{padding:.3em .8em;border-bottom:1px solid #ccc;"
-    "text-align:right}td:first-child,th:first-child{text-align:left}"
-    "pre{background:#f4f4f4;padding:1em}"
-)
+_LABEL = {"S_without_232_219": "S without 232 and 219"}
 
 
 def write_report(
@@ -43,6 +35,7 @@ def write_report(
     *,
     directory: str | Path,
     model: str,
+    noise: Mapping[str, Any] | None = None,
 ) -> None:
     """Write the report.
 
@@ -58,168 +51,148 @@ def write_report(
         Where the records are; the strips are drawn from them.
     model : str
         Version of the model that judged.
+    noise : mapping, optional
+        Figures of ``python -m benchmarks.qrs --json``.
 
     Raises
     ------
     RecordError
         If a record cannot be read any more.
     """
-    figures = [
-        _confusion(card),
-        _by_record(card),
-        _reliability(records, float(card["scored_from_s"])),
-        _delays(records),
-        *_strips(records, directory, float(card["scored_from_s"])),
-    ]
-    drawn = [
-        figure.to_html(full_html=False, include_plotlyjs=k == 0) for k, figure in enumerate(figures)
-    ]
-    body = "\n".join(
+    page = _Page(f"Evaluation of {model}")
+    page.text(
+        f"Records of {Path(directory).name}: {', '.join(card['records'])}. {conditions_of(card)} "
+        f"How F called V counts: {card['f_counts_as_v_is']}. "
+        "Not a medical device; not for clinical use."
+    )
+    page.heading("Figures")
+    page.table(("%", "Se", "+P", "F1", "F1, 95 %"), rows_of(card))
+    page.text(
+        f"Accuracy {percent(card['accuracy'])} %: annotated beats that were found and given their "
+        "class."
+    )
+    page.heading("How sure the figures are")
+    page.figure(draw.bootstrap(card), f"95 % intervals by {card['intervals_95']['how']}.")
+    if "seeds" in card:
+        _seeds(page, card)
+    page.heading("Beside what is published")
+    _anchors(page, card)
+    page.heading("What each annotated class was called")
+    page.figure(draw.confusion(card), "Beats; the darker, the larger the share of the row.")
+    page.heading("Record by record")
+    page.figure(
+        draw.by_record(card),
+        "Over each bar the number of annotated beats; without a bar there are none, or no F1.",
+    )
+    page.heading("Calibration")
+    page.figure(
+        draw.calibration(card),
+        "Where the curve lies under the dots the model promises too much. Below: how many beats "
+        "were given such a probability.",
+    )
+    page.heading("When a beat could be judged")
+    page.figure(draw.delays(records), "Delay of the decision after the R peak, all beats.")
+    if noise is not None:
+        page.heading("Detection in noise")
+        page.figure(noise_curves(noise["noise"]), "From the figures of benchmarks.qrs.")
+    page.heading("Strips judged wrong")
+    page.text(
+        "The records with most wrong beats, and three places of each. Upper letters: annotated; "
+        "lower letters: called (U: found, not judged). Red: they differ, or one is missing."
+    )
+    for strip in strips(records, directory, from_s=float(card["scored_from_s"])):
+        page.figure(strip)
+    page.write(Path(path))
+
+
+class _Page:
+    """A page that grows from top to bottom; plotly.js is in it once."""
+
+    def __init__(self, title: str) -> None:
+        self._title = title
+        self._parts = [f"<h1>{escape(title)}</h1>"]
+        self._has_plotly = False
+
+    def heading(self, text: str) -> None:
+        self._parts.append(f"<h2>{escape(text)}</h2>")
+
+    def text(self, text: str) -> None:
+        self._parts.append(f'<p class="note">{escape(text)}</p>')
+
+    def table(
+        self,
+        head: Sequence[str],
+        rows: Sequence[Sequence[str]],
+        *,
+        ours: int | None = None,
+        words: Sequence[int] = (0,),
+    ) -> None:
+        """Add a table; row ``ours`` stands out, columns ``words`` are set left."""
+
+        def row(cells: Sequence[str], tag: str) -> str:
+            return "".join(
+                f"<{tag} class=words>{escape(cell)}</{tag}>"
+                if k in words
+                else f"<{tag}>{escape(cell)}</{tag}>"
+                for k, cell in enumerate(cells)
+            )
+
+        body = "".join(
+            f"<tr{' class=ours' if k == ours else ''}>{row(cells, 'td')}</tr>"
+            for k, cells in enumerate(rows)
+        )
+        self._parts.append(f"<table><tr>{row(head, 'th')}</tr>{body}</table>")
+
+    def figure(self, figure: go.Figure, caption: str = "") -> None:
+        drawn = figure.to_html(
+            full_html=False,
+            include_plotlyjs=not self._has_plotly,
+            config={"displaylogo": False, "responsive": True},
+        )
+        self._has_plotly = True
+        self._parts.append(drawn)
+        if caption:
+            self.text(caption)
+
+    def write(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(
+            '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+            '<meta name="viewport" content="width=device-width">'
+            f"<title>{escape(self._title)}</title><style>{_STYLE}</style></head>"
+            f"<body>{''.join(self._parts)}</body></html>",
+            encoding="utf-8",
+        )
+
+
+def _seeds(page: _Page, card: dict[str, Any]) -> None:
+    page.figure(draw.seeds(card), f"The same with {len(card['seeds'])} models of other seeds.")
+    mean, sd = card["seeds_mean"], card["seeds_sd"]
+    page.table(
+        ("F1 over seeds, %", "mean", "standard deviation"),
         [
-            f"<h1>Evaluation of {escape(model)}</h1>",
-            "<p>Records went through the live path: its own detector, causal. Not a medical "
-            "device; not for clinical use.</p>",
-            f"<pre>{escape(markdown_of(card))}</pre>",
-            "<h2>Beside what is published</h2>",
-            _anchors(card),
-            *drawn,
-        ]
+            (_LABEL.get(key, key), percent(mean[key]["f1"]), percent(sd[key]["f1"]))
+            for key in ("V", "S", "S_without_232_219")
+        ],
     )
-    page = (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(model)}</title>'
-        f"<style>{_STYLE}</style></head><body>{body}</body></html>"
-    )
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(page, encoding="utf-8")
 
 
-def _anchors(card: dict[str, Any]) -> str:
-    def pair(score: dict[str, float | None]) -> str:
-        shares = (score["se"], score["ppv"])
-        return " / ".join("-" if share is None else f"{100 * share:.1f}" for share in shares)
+def _anchors(page: _Page, card: dict[str, Any]) -> None:
+    def shown(values: Sequence[float | None]) -> list[str]:
+        return ["-" if value is None else f"{value:.1f}" for value in values]
 
-    beats = card["beats"]
+    def ours(beat_class: str) -> list[str]:
+        score = card["beats"][beat_class]
+        return shown([None if score[k] is None else 100 * score[k] for k in ("se", "ppv", "f1")])
+
     rows = [
-        ("these records, live", pair(beats["S"]), pair(beats["V"])),
-        *((f"{name} (DS2, annotated R peaks)", s, v) for name, s, v in ANCHORS),
+        ["these records", "own detector, causal, decided within 2.0 s", *ours("S"), *ours("V")],
+        *([one.work, one.conditions, *shown(one.s), *shown(one.v)] for one in ANCHORS),
     ]
-    cells = "".join(
-        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
+    page.table(
+        ("%", "conditions", "S Se", "+P", "F1", "V Se", "+P", "F1"), rows, ours=0, words=(0, 1)
     )
-    return f"<table><tr><th></th><th>S Se / +P, %</th><th>V Se / +P, %</th></tr>{cells}</table>"
-
-
-def _confusion(card: dict[str, Any]) -> go.Figure:
-    counts = np.sum([np.array(row["counts"]) for row in card["per_record"].values()], axis=0)
-    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    figure = go.Figure(
-        go.Heatmap(
-            z=share,
-            x=[*(f"called {c}" for c in BEAT_CLASSES), "not judged", "missed"],
-            y=[*BEAT_CLASSES, "no beat"],
-            text=counts,
-            texttemplate="%{text}",
-            colorscale="Blues",
-            showscale=False,
-        )
+    page.text(
+        "Published figures are of DS2 of the MIT-BIH Arrhythmia Database, learnt from DS1; they "
+        "compare with ours only where the records are those of DS2."
     )
-    figure.update_yaxes(autorange="reversed", title_text="annotated")
-    return _titled(figure, "What each annotated class was called, beats")
-
-
-def _by_record(card: dict[str, Any]) -> go.Figure:
-    names = list(card["per_record"])
-    figure = go.Figure()
-    for beat_class in ("S", "V"):
-        scores = [card["per_record"][name]["beats"][beat_class]["f1"] for name in names]
-        figure.add_trace(go.Bar(x=names, y=scores, name=beat_class))
-    figure.update_xaxes(type="category", title_text="record")
-    figure.update_yaxes(title_text="F1", range=[0, 1])
-    return _titled(figure, "F1 of S and V, record by record (none where there is nothing to find)")
-
-
-def _reliability(records: Sequence[Heard], from_s: float) -> go.Figure:
-    figure = go.Figure(
-        go.Scatter(x=[0, 1], y=[0, 1], mode="lines", line={"dash": "dot"}, name="truthful")
-    )
-    shown: tuple[BeatClass, ...] = ("N", "S", "V")
-    for beat_class in shown:
-        r = calibration_of(records, beat_class, from_s)
-        error = "-" if r.error is None else f"{r.error:.3f}"
-        figure.add_trace(
-            go.Scatter(x=r.said, y=r.true, mode="lines+markers", text=r.n,
-                       name=f"{beat_class}, error {error}")
-        )  # fmt: skip
-    figure.update_xaxes(title_text="probability that was said")
-    figure.update_yaxes(title_text="share that was true")
-    return _titled(figure, "Calibration")
-
-
-def _delays(records: Sequence[Heard]) -> go.Figure:
-    delays = np.concatenate([heard.delays_s for heard in records])
-    n, edges = np.histogram(delays, bins=80, range=(0.0, 2.0))
-    figure = go.Figure(go.Bar(x=(edges[1:] + edges[:-1]) / 2, y=n))
-    figure.update_xaxes(title_text="s after the R peak")
-    figure.update_yaxes(title_text="beats")
-    return _titled(figure, "When a beat could be judged")
-
-
-def _strips(records: Sequence[Heard], directory: str | Path, from_s: float) -> list[go.Figure]:
-    wrong = {heard.name: _wrong(heard, from_s) for heard in records}
-    worst = sorted(records, key=lambda heard: len(wrong[heard.name]), reverse=True)
-    return [
-        _strip(heard, wrong[heard.name], directory)
-        for heard in worst[:WORST_RECORDS]
-        if len(wrong[heard.name])
-    ]
-
-
-def _wrong(heard: Heard, from_s: float) -> NDArray[np.int64]:
-    """Return where an annotated beat was missed or called something else."""
-    reference, classes = heard.annotations.beats()
-    partner = match_beats(reference, heard.samples, window=round(MATCH_S * heard.fs))
-    called = np.where(partner >= 0, heard.classes[partner], "") if len(heard.samples) else classes
-    at = (called != classes) & (reference >= from_s * heard.fs)
-    return np.asarray(reference[at], dtype=np.int64)
-
-
-def _strip(heard: Heard, wrong: NDArray[np.int64], directory: str | Path) -> go.Figure:
-    """Draw strips of a record around beats judged wrong, spread over all of them."""
-    record = read_record(Path(directory) / heard.name)
-    reference, classes = heard.annotations.beats()
-    centres = wrong[np.unique(np.linspace(0, len(wrong) - 1, STRIPS).astype(int))]
-    figure = make_subplots(rows=len(centres), cols=1, vertical_spacing=0.08)
-    half = round(STRIP_S / 2 * heard.fs)
-    for row, centre in enumerate(centres.tolist(), start=1):
-        first, end = max(centre - half, 0), min(centre + half, record.n_samples)
-        trace = record.millivolts()[first:end, 0]
-        top = float(np.nanmax(trace)) if np.isfinite(trace).any() else 0.0
-        figure.add_trace(
-            go.Scatter(
-                x=np.arange(first, end) / heard.fs, y=trace, line={"width": 1, "color": "#1f4e79"}
-            ),
-            row,
-            1,
-        )
-        for samples, labels, place, colour in (
-            (reference, classes, 1.15, "black"),
-            (heard.samples, heard.classes, 1.35, "crimson"),
-        ):
-            inside = (samples >= first) & (samples < end)
-            figure.add_trace(
-                go.Scatter(x=samples[inside] / heard.fs, y=np.full(inside.sum(), place * top),
-                           mode="text", text=labels[inside], textfont={"color": colour}),
-                row, 1,
-            )  # fmt: skip
-    figure.update_xaxes(title_text="s", row=len(centres), col=1)
-    figure.update_layout(showlegend=False)
-    title = (
-        f"{heard.name}, {record.leads[0]}: {len(wrong)} beats wrong; annotated black, called red"
-    )
-    return _titled(figure, title, height=200 * len(centres) + 100)
-
-
-def _titled(figure: go.Figure, title: str, *, height: int = 420) -> go.Figure:
-    figure.update_layout(title=title, template="plotly_white", height=height)
-    return figure

@@ -5,7 +5,7 @@ flutter. Asystole is a few dozen seconds of vfdb and otherwise simulated, which
 the card says.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,33 +57,26 @@ class SecondSequence:
     targets: NDArray[np.int64]
 
 
-def observe_rhythms(
-    paths: Iterable[Path], *, progress: Callable[[str], None] | None = None
-) -> list[SecondSequence]:
-    """Run the monitor over records and keep what the rhythm model would see.
+def observe_rhythm(path: Path) -> SecondSequence:
+    """Run the monitor over a record and keep what the rhythm model would see.
 
     Raises
     ------
     RecordError
-        If a record or its annotations cannot be read.
+        If the record or its annotations cannot be read.
     """
-    sequences = []
-    for path in paths:
-        record = read_record(path)
-        annotations = read_annotations(path, n_samples=record.n_samples)
-        stretches = [
-            *(s for s in annotations.rhythms if s.rhythm not in UNTAUGHT),
-            *(
-                RhythmStretch(rhythm="VFL", first_sample=start, end_sample=end)
-                for start, end in annotations.flutter
-            ),
-        ]
-        name = f"{path.parent.name}/{path.name}"
-        chunks = record.chunks("training", "training", chunk_samples=_CHUNK)
-        sequences.append(_observe(name, chunks, stretches, fs=record.fs))
-        if progress is not None:
-            progress(name)
-    return sequences
+    record = read_record(path)
+    annotations = read_annotations(path, n_samples=record.n_samples)
+    stretches = [
+        *(s for s in annotations.rhythms if s.rhythm not in UNTAUGHT),
+        *(
+            RhythmStretch(rhythm="VFL", first_sample=start, end_sample=end)
+            for start, end in annotations.flutter
+        ),
+    ]
+    name = f"{path.parent.name}/{path.name}"
+    chunks = record.chunks("training", "training", chunk_samples=_CHUNK)
+    return _observe(name, chunks, stretches, fs=record.fs)
 
 
 def simulated_rhythms(n: int, *, seed: int) -> list[SecondSequence]:

@@ -1,13 +1,15 @@
-"""``rhythmwatch train``: from recordings to weights, card and report.
+"""``rhythmwatch train``: from recordings to weights, cards and report.
 
-The members of the beat model are each fitted without some of the patients. What they then say
-of those is the cross-validation, and sets the temperature; all members together are shipped.
+The members of a beat model are each fitted without some of the patients. What they then say
+of those is the cross-validation, and sets the temperature. There may be models of several
+seeds; what ships is made of all of them by a fixed rule, and never chosen among them.
 """
 
 import platform
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, Literal, cast
 
 import numpy as np
 import torch
@@ -15,19 +17,18 @@ from numpy.typing import NDArray
 
 from ecg.checkpoint import count_parameters, save
 from ecg.errors import RecordError
+from ecg.model import BeatEnsemble, BeatLSTM, RhythmLSTM
 from ecg.record import record_names
+from training.ablation import Observed
 from training.curves import write_curves
-from training.dataset import (
-    BeatSequence,
-    class_counts,
-    fibrillation_records,
-    observe_fibrillation,
-    observe_records,
-)
-from training.ensemble import fit_ensemble
+from training.dataset import BeatSequence, class_counts, fibrillation_records
+from training.distil import student_of, temperature_of
+from training.ensemble import Fitted, assemble, members_of
 from training.fit import Epoch, FitSettings, calibrate, scores_by_class
-from training.rhythm import fit_rhythm, observe_rhythms, seconds_scored, simulated_rhythms
+from training.lesson import carry_out
+from training.rhythm import fit_rhythm, seconds_scored, simulated_rhythms
 from training.split import DS1, DS2, check_apart
+from training.store import Kind, default_work, observe, read_beats, read_seconds
 
 BEAT_DATABASES = ("mitdb", "svdb")
 """Databases whose beats can be learnt from; of mitdb only DS1."""
@@ -35,8 +36,14 @@ BEAT_DATABASES = ("mitdb", "svdb")
 FIBRILLATION = "challenge2017"
 """Database of short records whose rhythm is known; those of atrial fibrillation teach."""
 
+OPINIONS = ("vfdb", FIBRILLATION, "challenge2015")
+"""Databases whose beats nobody named; a student learns what its teachers think of them."""
+
 DATABASES = (*BEAT_DATABASES, "vfdb", FIBRILLATION)
 """The same and databases of rhythms."""
+
+Ship = Literal["ensemble", "student"]
+"""What is made of the models of all seeds: all their members together, or one student of them."""
 
 SIMULATED = 12
 """Scripted patients who teach the rhythm model asystole, of which recordings have seconds."""
@@ -45,6 +52,7 @@ SOURCES = {
     "mitdb": "MIT-BIH Arrhythmia Database 1.0.0 (Moody & Mark, IEEE EMB 2001;20(3):45-50)",
     "vfdb": "MIT-BIH Malignant Ventricular Ectopy Database 1.0.0 (Greenwald, MS thesis, MIT, 1986)",
     FIBRILLATION: "PhysioNet/CinC Challenge 2017 (Clifford et al., Computing in Cardiology 2017)",
+    "challenge2015": "PhysioNet/CinC Challenge 2015 (Clifford et al., Comput. Cardiol. 2015)",
     "svdb": "MIT-BIH Supraventricular Arrhythmia Database 1.0.0 (Greenwald, PhD thesis, 1990)",
 }
 LICENCE = (
@@ -64,19 +72,26 @@ class Trained:
     card: Path
     report: Path
     version: str
+    seeds: list[Path]
+    """Weights of the models of single seeds, if they were asked for."""
     figures: dict[str, dict[str, dict[str, float]]]
     """By database, and by output: se, ppv and f1 of the detected beats of all patients, each
-    judged by the one member that did not know the patient."""
+    judged by the one member of the first seed that did not know the patient."""
 
 
 def train(
     data: Path,
     *,
     out: Path,
+    work: Path | None = None,
     databases: tuple[str, ...] = DATABASES,
     settings: FitSettings | None = None,
+    seeds: int = 1,
+    seeds_to: Path | None = None,
+    ship: Ship = "ensemble",
+    fresh: bool = False,
     on_record: Callable[[str, int, int], None] | None = None,
-    on_epoch: Callable[[int, Epoch], None] | None = None,
+    on_epoch: Callable[[int, int], None] | None = None,
 ) -> Trained:
     """Train the beat model.
 
@@ -86,13 +101,24 @@ def train(
         Directory that holds ``mitdb`` and, if used, ``svdb``.
     out : Path
         The weights file, ``.safetensors``; card and report go beside it.
+    work : Path, optional
+        Where observations and finished fits are kept; in the user's cache if not given.
     databases : tuple of str
         Which of ``DATABASES`` to learn from; mitdb is always needed.
     settings : FitSettings, optional
+        Its seed is that of the first model.
+    seeds : int
+        Models to fit, each an ensemble with a seed of its own.
+    seeds_to : Path, optional
+        Directory for each of them as ``seed-0.safetensors`` and so on, with cards.
+    ship : {"ensemble", "student"}
+        What to make of them.
+    fresh : bool
+        Start over: use nothing that a former run has kept.
     on_record : callable, optional
         Told the record's name, how many are done, and of how many.
     on_epoch : callable, optional
-        Told the member and its epoch.
+        Told how many epochs are done, and of how many.
 
     Returns
     -------
@@ -102,71 +128,134 @@ def train(
     ------
     RecordError
         If recordings are absent or cannot be read.
+    ProcessDiedError
+        If a process that works for this one ends early.
     ValueError
         If a database is unknown, or settings cannot be used.
     """
     torch.set_num_threads(1)  # small LSTMs are slower on two
-    settings = settings or FitSettings()
+    settings, work = settings or FitSettings(), work or default_work()
     paths = training_paths(data, databases)
-    of_rhythms = [path for path in paths if path.parent.name in ("vfdb", "mitdb")]
-    of_beats = [path for path in paths if path.parent.name in BEAT_DATABASES]
-    fibrillating = [path for path in paths if path.parent.name == FIBRILLATION]
-    done: list[str] = []
-
-    def read(name: str) -> None:
-        done.append(name)
-        if on_record is not None:
-            on_record(name, len(done), len(of_beats) + len(of_rhythms) + len(fibrillating))
-
-    seconds = observe_rhythms(of_rhythms, progress=read)
+    asked: list[tuple[Path, Kind]] = [(path, kind) for path in paths for kind in _kinds(path)]
+    if ship == "student":
+        asked += [(path, "unmarked") for path in opinion_paths(data)]
+    found = observe(asked, work, fresh=fresh, progress=on_record)
+    of = {
+        kind: [f for f, (_, k) in zip(found, asked, strict=True) if k == kind]
+        for kind in ("detected", "fibrillating", "unmarked", "seconds")
+    }
+    seconds = [read_seconds(file) for file in of["seconds"]]
     seconds += simulated_rhythms(SIMULATED, seed=settings.seed)
     rhythm = fit_rhythm(seconds, seed=settings.seed)
-    sequences = observe_records(of_beats, progress=read)
-    for path in fibrillating:
-        sequences.append(observe_fibrillation(path))
-        read(sequences[-1].record)
-    fitted = fit_ensemble(sequences, settings, progress=on_epoch)
-    figures = cross_validation(sequences, fitted.logits)
+    files = [*of["detected"], *of["fibrillating"]]
+    sequences = [read_beats(file) for file in files]
+    of_seeds = [members_of(files, replace(settings, seed=settings.seed + k)) for k in range(seeds)]
+    lessons = [lesson for members in of_seeds for lesson in members]
+    student = student_of(lessons, files, of["unmarked"], settings) if ship == "student" else None
+    everything = [*lessons, student] if student else lessons
+    total = sum(lesson.settings.epochs for lesson in everything)
+    finished: set[tuple[int, int]] = set()
+
+    def tell(k: int, epoch: Epoch) -> None:
+        finished.add((k, epoch.number))
+        if on_epoch is not None:
+            on_epoch(len(finished), total)
+
+    learnt = carry_out(lessons, work, fresh=fresh, progress=tell)
+    n = settings.members
+    fitted = [assemble(files, learnt[k * n : (k + 1) * n]) for k in range(seeds)]
+    targets = np.concatenate([s.targets for s in sequences])
+    card = {
+        "intended_use": INTENDED_USE,
+        "licence": LICENCE,
+        "sources": [SOURCES[name] for name in databases],
+        "records": [s.record for s in sequences],
+        "beats": class_counts(sequences),
+        "rhythm": {
+            "records": [s.record for s in seconds],
+            "vf_seconds_of_the_training_records": seconds_scored(rhythm, seconds),
+        },
+        "settings": settings.as_dict(),
+        "made_with": {
+            "command": _command(databases, settings, seeds, ship),
+            "torch": torch.__version__,
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+        },
+    }
+    figures = [cross_validation(sequences, one.logits) for one in fitted]
+    temperatures = [calibrate(np.concatenate(one.logits), targets) for one in fitted]
+    written = []
+    for k in range(seeds if seeds_to else 0):
+        path = cast(Path, seeds_to) / f"seed-{settings.seed + k}.safetensors"
+        about = {**card, "seed": settings.seed + k, **_about(fitted[k].model, rhythm, figures[k])}
+        save(fitted[k].model, rhythm, path, temperature=temperatures[k], card=about)
+        written.append(path)
+    epochs = [epochs for one in fitted for epochs in one.epochs]
+    if student is None:
+        model = _together(fitted)
+        # nobody is a stranger to all members: their mean is taken to be as sure as each of them
+        temperature = float(np.mean(temperatures).round(4))
+    else:
+        (taught,) = carry_out(
+            [student],
+            work,
+            fresh=fresh,
+            progress=lambda _, epoch: tell(len(lessons), epoch),
+        )
+        model = BeatEnsemble([cast(BeatLSTM, taught.model)])
+        temperature = temperature_of(taught.logits, [one.logits for one in fitted], temperatures)
+        epochs.append(taught.epochs)
+        card["sources"] = [SOURCES[name] for name in dict.fromkeys((*databases, *OPINIONS))]
+    card["made_of"] = {
+        "seeds": [settings.seed + k for k in range(seeds)],
+        "rule": "one student of all members" if student else "all members together",
+    }
     version = save(
-        fitted.model,
+        model,
         rhythm,
         out,
-        temperature=calibrate(
-            np.concatenate(fitted.logits), np.concatenate([s.targets for s in sequences])
-        ),
-        card={
-            "intended_use": INTENDED_USE,
-            "licence": LICENCE,
-            "sources": [SOURCES[name] for name in databases],
-            "records": [s.record for s in sequences],
-            "beats": class_counts(sequences),
-            "cross_validation_of_single_members": figures,
-            "rhythm": {
-                "records": [s.record for s in seconds],
-                "vf_seconds_of_the_training_records": seconds_scored(rhythm, seconds),
-            },
-            "settings": settings.as_dict(),
-            "parameters": {
-                "beats": count_parameters(fitted.model),
-                "rhythm": count_parameters(rhythm),
-            },
-            "made_with": {
-                "command": f"rhythmwatch train --databases {','.join(databases)} "
-                f"--epochs {settings.epochs} --seed {settings.seed}",
-                "torch": torch.__version__,
-                "numpy": np.__version__,
-                "python": platform.python_version(),
-            },
-        },
+        temperature=temperature,
+        card={**card, **_about(model, rhythm, figures[0])},
     )
     report = out.with_suffix(".html")
-    write_curves(fitted.epochs, report, title=f"Fit of the members of {version}")
+    write_curves(epochs, report, title=f"Fit of the members of {version}")
     return Trained(
         weights=out,
         card=out.with_suffix(".json"),
         report=report,
         version=version,
-        figures=figures,
+        seeds=written,
+        figures=figures[0],
+    )
+
+
+def _kinds(path: Path) -> tuple[Kind, ...]:
+    """Return how a record to learn from is observed."""
+    if path.parent.name == FIBRILLATION:
+        return ("fibrillating",)
+    if path.parent.name == "mitdb":
+        return ("seconds", "detected")
+    return ("seconds",) if path.parent.name == "vfdb" else ("detected",)
+
+
+def _together(fitted: Sequence[Fitted]) -> BeatEnsemble:
+    return BeatEnsemble([cast(BeatLSTM, member) for one in fitted for member in one.model.members])
+
+
+def _about(
+    model: BeatEnsemble, rhythm: RhythmLSTM, figures: dict[str, dict[str, dict[str, float]]]
+) -> dict[str, Any]:
+    return {
+        "cross_validation_of_single_members": figures,
+        "parameters": {"beats": count_parameters(model), "rhythm": count_parameters(rhythm)},
+    }
+
+
+def _command(databases: tuple[str, ...], settings: FitSettings, seeds: int, ship: Ship) -> str:
+    return (
+        f"rhythmwatch train --databases {','.join(databases)} --epochs {settings.epochs} "
+        f"--seed {settings.seed} --seeds {seeds} --ship {ship}"
     )
 
 
@@ -212,6 +301,59 @@ def training_paths(data: Path, databases: tuple[str, ...]) -> list[Path]:
             )
         paths += [directory / name for name in _names(directory)]
     return paths
+
+
+def observed_to_learn(
+    data: Path, work: Path, *, progress: Callable[[str, int, int], None] | None = None
+) -> list[Path]:
+    """Return the observed records that teach beats, of all databases.
+
+    Raises
+    ------
+    RecordError
+        If recordings are absent or cannot be read.
+    """
+    paths = training_paths(data, (*BEAT_DATABASES, FIBRILLATION))
+    return observe([(path, _kinds(path)[-1]) for path in paths], work, progress=progress)
+
+
+def observed_both_ways(
+    data: Path,
+    work: Path,
+    *,
+    ds2: bool = False,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Observed:
+    """Return the records that teach beats at detected and annotated R peaks, or those of DS2.
+
+    Raises
+    ------
+    RecordError
+        If recordings are absent or cannot be read.
+    """
+    paths = training_paths(data, BEAT_DATABASES)
+    more = training_paths(data, ("mitdb", FIBRILLATION))[len(DS1) :]
+    if ds2:
+        paths, more = [data / "mitdb" / name for name in DS2], []
+    asked: list[tuple[Path, Kind]] = [(path, "detected") for path in paths]
+    asked += [(path, "annotated") for path in paths]
+    asked += [(path, "fibrillating") for path in more]
+    files = observe(asked, work, progress=progress)
+    n = len(paths)
+    return Observed(
+        detected=tuple(files[:n]), annotated=tuple(files[n : 2 * n]), more=tuple(files[2 * n :])
+    )
+
+
+def opinion_paths(data: Path) -> list[Path]:
+    """Return the records on which only teachers have an opinion, of databases that are there."""
+    return [
+        directory / name
+        for directory in (data / database for database in OPINIONS)
+        if directory.is_dir()
+        for name in record_names(directory)
+        if directory.name != FIBRILLATION or name not in fibrillation_records(directory)
+    ]
 
 
 def _names(directory: Path) -> Sequence[str]:

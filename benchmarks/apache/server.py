@@ -34,6 +34,12 @@ def jars() -> Path:
     return _LIBS
 
 
+def version() -> str:
+    """Return the version that is started, as the list of jars to fetch says."""
+    text = (_HERE / "pom.xml").read_text(encoding="utf-8")
+    return text.partition("<artifactId>kafka_2.13</artifactId>")[2].split("version>")[1][:-2]
+
+
 class KafkaServer:
     """One Kafka node (broker and controller) on free ports of 127.0.0.1.
 

@@ -6,8 +6,9 @@ group names are given without the cluster's prefix everywhere.
 """
 
 from stream.kafka.admin import create_topics, problem_with, wait_for_broker
+from stream.kafka.assignment import Polled
 from stream.kafka.cluster import Cluster, Incoming, Place, partition_for
-from stream.kafka.consumer import Consumer, Polled
+from stream.kafka.consumer import Consumer
 from stream.kafka.producer import Producer
 from stream.kafka.reader import Reader
 

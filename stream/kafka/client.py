@@ -17,7 +17,8 @@ from kafka.net.compat import KafkaNetClient
 
 from stream.errors import BrokerError, FencedError
 from stream.kafka import limits
-from stream.kafka.cluster import Cluster, Incoming, Place
+from stream.kafka.cluster import Cluster, Place
+from stream.kafka.records import give_messages
 
 
 @contextlib.contextmanager
@@ -57,7 +58,7 @@ def open_client(kind: Any, **config: Any) -> Any:
 class Client:
     """What the two kinds of consumers have in common."""
 
-    def __init__(self, cluster: Cluster, **config: Any) -> None:
+    def __init__(self, cluster: Cluster, *, headers: bool, **config: Any) -> None:
         self._cluster = cluster
         with as_broker_error(f"connecting a consumer to {cluster.bootstrap}"):
             self._consumer = open_client(
@@ -66,31 +67,19 @@ class Client:
                 bootstrap_timeout_ms=limits.REQUEST_TIMEOUT_MS,
                 request_timeout_ms=limits.REQUEST_TIMEOUT_MS,
                 reconnect_backoff_max_ms=1000,
-                fetch_max_wait_ms=limits.FETCH_WAIT_MS,
                 enable_auto_commit=False,
                 allow_auto_create_topics=False,
                 auto_offset_reset="earliest",
                 metrics_enabled=False,
                 **config,
             )
+        give_messages(self._consumer, prefix=cluster.prefix, headers=headers)
 
     def _tp(self, topic: str, partition: int) -> Any:
         return TopicPartition(self._cluster.prefix + topic, partition)
 
     def _place(self, tp: Any) -> Place:
         return (tp.topic[len(self._cluster.prefix) :], tp.partition)
-
-    def _incoming(self, message: Any) -> Incoming:
-        return Incoming(
-            topic=message.topic[len(self._cluster.prefix) :],
-            partition=message.partition,
-            offset=message.offset,
-            # a key that is not text is nobody's; it must not stop the others
-            key=None if message.key is None else message.key.decode(errors="replace"),
-            value=None if message.value is None else bytes(message.value),
-            headers=tuple((name, bytes(value or b"")) for name, value in message.headers or ()),
-            timestamp_ms=message.timestamp,
-        )
 
     def partitions(self, topic: str) -> int:
         """Return how many partitions a topic has; BrokerError if it is not there."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import lru_cache
 
+import msgspec
 from kafka.partitioner.default import murmur2
 
 Place = tuple[str, int]
@@ -30,8 +31,7 @@ class Cluster:
         return [server.strip() for server in self.bootstrap.split(",")]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Incoming:
+class Incoming(msgspec.Struct, frozen=True, gc=False):
     """One message as it was read; ``str()`` gives ``topic[partition]@offset``."""
 
     topic: str
@@ -40,6 +40,7 @@ class Incoming:
     key: str | None
     value: bytes | None
     headers: tuple[tuple[str, bytes], ...]
+    """Empty for members of consumer groups, which do not read them."""
     timestamp_ms: int
 
     def __str__(self) -> str:

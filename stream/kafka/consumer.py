@@ -2,110 +2,25 @@
 
 import contextlib
 import logging
-import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping, Sequence
 
-from kafka import ConsumerRebalanceListener, OffsetAndMetadata
 from kafka.coordinator.assignors.range import RangePartitionAssignor
-from kafka.errors import IllegalStateError, RebalanceInProgressError
+from kafka.errors import IllegalStateError
 
 from stream.errors import BrokerError, FencedError
 from stream.kafka import limits
-from stream.kafka.client import Client, as_broker_error
+from stream.kafka.assignment import Listener, Polled, kept_through
+from stream.kafka.client import as_broker_error
 from stream.kafka.cluster import Cluster, Incoming, Place
+from stream.kafka.offsets import Offsets
 
 logger = logging.getLogger(__name__)
 
 _STABLE = "<stable>"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Polled:
-    """What one poll of a group member brought; deal with it in the order of the fields."""
-
-    revoked: frozenset[int] = frozenset()
-    """Partitions that are no longer ours: forget them, write nothing more for them."""
-    assigned: frozenset[int] = frozenset()
-    """Partitions that are newly ours; a held consumer gives nothing of them until ``start``."""
-    messages: Sequence[Incoming] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Assignment:
-    """What a member was given in one generation of the group; nothing when it was expelled."""
-
-    generation: int | None
-    partitions: frozenset[int]
-
-
-def kept_through(
-    noted: Sequence[Assignment], partitions: frozenset[int], *, after: int
-) -> frozenset[int]:
-    """Return which partitions stayed with a member through changes of its group.
-
-    A partition stayed if the member had it in every generation from ``after`` on;
-    of a generation that it was not part of nobody can say who had the partition.
-
-    Examples
-    --------
-    >>> noted = [Assignment(generation=5, partitions=frozenset({1, 2}))]
-    >>> kept_through(noted, frozenset({2, 3}), after=4)
-    frozenset({2})
-    >>> kept_through(noted, frozenset({2, 3}), after=3)
-    frozenset()
-    """
-    kept = partitions
-    for one in noted:
-        continued = one.generation is not None and one.generation == after + 1
-        kept = kept & one.partitions if continued else frozenset()
-        after = -1 if one.generation is None else one.generation
-    return kept
-
-
-@dataclass(slots=True)
-class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # the client is untyped
-    """Notes on the client's own thread what the main loop deals with after the poll.
-
-    Look-ups raise on that thread; pausing works, and keeps a partition silent
-    until the main loop has found where to start. The generation is noted with
-    the assignment: after the poll the client may be in the middle of the next.
-    """
-
-    consumer: Any
-    noted: list[Assignment] = field(default_factory=list)
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def on_partitions_revoked(self, revoked: Any) -> None:
-        """Nothing to do: what is no longer ours is known when the new assignment is."""
-
-    def on_partitions_lost(self, lost: Any) -> None:
-        """Note that somebody else may have the partitions by now."""
-        with self.lock:
-            self.noted.append(Assignment(generation=None, partitions=frozenset()))
-
-    def on_partitions_assigned(self, assigned: Any) -> None:
-        """Silence the new partitions and note them."""
-        self.consumer.pause(*assigned)
-        generation = self.consumer.group_metadata().generation_id
-        one = Assignment(
-            generation=generation if generation >= 0 else None,
-            # without a generation it has been expelled again already
-            partitions=frozenset(tp.partition for tp in assigned if generation >= 0),
-        )
-        with self.lock:
-            self.noted.append(one)
-
-    def take(self) -> list[Assignment]:
-        """Return what was noted since the last time, in order."""
-        with self.lock:
-            noted, self.noted = self.noted, []
-            return noted
-
-
-class Consumer(Client):
+class Consumer(Offsets):
     """A member of a consumer group that follows topics with equal partitions.
 
     Partition p of all its topics comes and goes together, so it deals in
@@ -123,6 +38,9 @@ class Consumer(Client):
         True for roles that restore state first: a newly assigned partition gives
         no messages until ``start``. Otherwise it starts from the committed
         offset, else from the oldest message kept.
+    gather : bool
+        True for roles to which a poll costs something by itself: the broker answers
+        when it has much, or after a moment, and not as soon as there is something.
 
     Raises
     ------
@@ -132,10 +50,19 @@ class Consumer(Client):
     """
 
     def __init__(
-        self, cluster: Cluster, group: str, topics: Sequence[str], *, held: bool = False
+        self,
+        cluster: Cluster,
+        group: str,
+        topics: Sequence[str],
+        *,
+        held: bool = False,
+        gather: bool = False,
     ) -> None:
         super().__init__(
             cluster,
+            headers=False,
+            fetch_min_bytes=limits.GATHER_BYTES if gather else 1,
+            fetch_max_wait_ms=limits.GATHER_MS if gather else limits.FETCH_WAIT_MS,
             group_id=cluster.prefix + group,
             session_timeout_ms=limits.SESSION_TIMEOUT_MS,
             heartbeat_interval_ms=limits.HEARTBEAT_INTERVAL_MS,
@@ -145,7 +72,7 @@ class Consumer(Client):
         )
         self._topics = tuple(topics)
         self._held = held
-        self._listener = _Listener(self._consumer)
+        self._listener = Listener(self._consumer)
         self._owned: frozenset[int] = frozenset()
         self._started: set[int] = set()
         self._next: dict[Place, int] = {}
@@ -202,7 +129,7 @@ class Consumer(Client):
             place = self._place(tp)
             if place[1] not in self._started:
                 continue
-            messages.extend(self._incoming(message) for message in batch)
+            messages.extend(batch)
             self._next[place] = batch[-1].offset + 1
         return Polled(revoked=revoked, assigned=assigned, messages=messages)
 
@@ -291,18 +218,22 @@ class Consumer(Client):
                 # the next poll will say that the partition is gone again
                 logger.info("partition %d left before it was started: %s", partition, error)
 
-    def hold(self, topic: str, partition: int, *, held: bool) -> None:
-        """Give no messages of one topic of a started partition for a while, or go on.
+    def hold(self, partition: int, *topics: str) -> None:
+        """Give nothing of a partition until ``release``, or until it is assigned anew.
 
-        A change of the group lets it flow again.
+        Of all topics, unless some are named.
         """
-        tp = self._tp(topic, partition)
-        # a partition that has just been taken away is nobody's to hold
+        self._flow(partition, topics, flows=False)
+
+    def release(self, partition: int, *topics: str) -> None:
+        """Let a partition that was held flow again, in all topics or those named."""
+        self._flow(partition, topics, flows=True)
+
+    def _flow(self, partition: int, topics: Sequence[str], *, flows: bool) -> None:
+        # a partition that has just been taken away is nobody's to hold: the next poll will say so
         with contextlib.suppress(IllegalStateError, KeyError):
-            if held:
-                self._consumer.pause(tp)
-            else:
-                self._consumer.resume(tp)
+            tps = [self._tp(topic, partition) for topic in topics or self._topics]
+            (self._consumer.resume if flows else self._consumer.pause)(*tps)
 
     def position(self, topic: str, partition: int) -> int:
         """Return the offset of the next message that ``poll`` will give.
@@ -313,73 +244,6 @@ class Consumer(Client):
             If the partition has not been started.
         """
         return self._next[(topic, partition)]
-
-    def committed(self, places: Iterable[Place]) -> dict[Place, int]:
-        """Return the group's committed offsets, of any topic; those without one are absent."""
-        found = {}
-        with as_broker_error("looking up committed offsets"):
-            for place in places:
-                offset = self._consumer.committed(
-                    self._tp(*place), timeout_ms=2 * limits.REQUEST_TIMEOUT_MS
-                )
-                if offset is not None and offset >= 0:
-                    found[place] = int(offset)
-        return found
-
-    def notes(self, places: Iterable[Place]) -> dict[Place, str]:
-        """Return the notes that were committed with the offsets; those without are absent."""
-        found = {}
-        with as_broker_error("looking up committed offsets"):
-            for place in places:
-                committed = self._consumer.committed(
-                    self._tp(*place), metadata=True, timeout_ms=2 * limits.REQUEST_TIMEOUT_MS
-                )
-                if committed is not None and committed.metadata:
-                    found[place] = str(committed.metadata)
-        return found
-
-    def commit(
-        self, offsets: Mapping[Place, int], notes: Mapping[Place, str] | None = None
-    ) -> bool:
-        """Commit, for each place, the offset of the next message to read: last + 1.
-
-        Parameters
-        ----------
-        offsets : mapping
-            Topic and partition to offset; also of topics that it does not follow.
-        notes : mapping, optional
-            Topic and partition to a short text kept with the offset.
-
-        Returns
-        -------
-        bool
-            False if nothing was committed because the group is just changing:
-            poll on, and commit what is still ours then.
-
-        Raises
-        ------
-        FencedError
-            If this member has lost its partitions: write nothing more for them.
-        BrokerError
-            If the broker does not take them.
-        """
-        if not offsets:
-            return True
-        with as_broker_error("committing offsets"):
-            try:
-                self._consumer.commit(
-                    {
-                        self._tp(*place): OffsetAndMetadata(
-                            offset, (notes or {}).get(place, ""), -1
-                        )
-                        for place, offset in offsets.items()
-                    },
-                    timeout_ms=2 * limits.REQUEST_TIMEOUT_MS,
-                )
-            except RebalanceInProgressError as error:
-                logger.info("not committed, the group is changing: %s", error)
-                return False
-        return True
 
     def check_membership(self) -> None:
         """Ask the broker whether this member still belongs to the current generation.

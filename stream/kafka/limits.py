@@ -8,6 +8,10 @@ REQUEST_TIMEOUT_MS = 5000
 DELIVERY_TIMEOUT_MS = 15_000
 # The broker answers a fetch at once when there is something; this bounds the wait for it.
 FETCH_WAIT_MS = 100
+# Who works in ticks wants many patients in each: the broker answers when it has so much for it,
+# or after this long.
+GATHER_BYTES = 1024 * 1024
+GATHER_MS = 50
 # A member that does not poll for so long has left; also the longest that a rebalance waits for it.
 MAX_POLL_INTERVAL_MS = 60_000
 # The client starts a join anew when it finds one that ended between two polls, so with short
@@ -20,3 +24,5 @@ WEDGED_AFTER_S = 40.0
 LAST_REQUEST_S = 2.0
 # Sends whose outcome nobody has asked for yet; more than these are waited for.
 MAX_UNCONFIRMED = 10_000
+# Messages that travel together; a broker takes up to a megabyte by its own default.
+BATCH_BYTES = 128 * 1024

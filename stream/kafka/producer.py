@@ -10,6 +10,7 @@ from kafka.errors import KafkaError
 
 from stream.errors import BrokerError
 from stream.kafka import limits
+from stream.kafka.batches import Batches
 from stream.kafka.client import as_broker_error, open_client
 from stream.kafka.cluster import Cluster, Place, partition_for
 
@@ -21,8 +22,9 @@ class Producer:
     ----------
     cluster : Cluster
         Where to.
-    linger_ms : int
-        How long a message may wait for company, in ms.
+    in_batches : bool
+        Messages are sent with the next ``flush``, or when there are many of them: for a
+        role that says much at once. Otherwise each is sent as soon as may be.
 
     Raises
     ------
@@ -30,10 +32,11 @@ class Producer:
         If no broker answers.
     """
 
-    def __init__(self, cluster: Cluster, *, linger_ms: int = 0) -> None:
+    def __init__(self, cluster: Cluster, *, in_batches: bool = False) -> None:
         self._cluster = cluster
-        self._linger_ms = linger_ms
+        self._in_batches = in_batches
         self._client: Any = None
+        self._batches: Batches | None = None
         self._sent: list[Any] = []
         self._partitions: dict[str, int] = {}
         self._connect()
@@ -46,8 +49,7 @@ class Producer:
                 bootstrap_timeout_ms=limits.REQUEST_TIMEOUT_MS,
                 acks="all",
                 enable_idempotence=True,
-                linger_ms=self._linger_ms,
-                batch_size=128 * 1024,
+                batch_size=limits.BATCH_BYTES,
                 request_timeout_ms=limits.REQUEST_TIMEOUT_MS,
                 delivery_timeout_ms=limits.DELIVERY_TIMEOUT_MS,
                 max_block_ms=limits.DELIVERY_TIMEOUT_MS,
@@ -55,6 +57,8 @@ class Producer:
                 allow_auto_create_topics=False,
                 metrics_enabled=False,
             )
+        if self._in_batches:
+            self._batches = Batches(self._client, size=limits.BATCH_BYTES)
 
     def partitions(self, topic: str) -> int:
         """Return how many partitions a topic has.
@@ -113,6 +117,11 @@ class Producer:
             partition = partition_for(key, self.partitions(topic))
         if self._client is None:
             self._connect()
+        if self._batches is not None:
+            if not headers and timestamp_ms is None:
+                self._write(self._batches, topic, partition, key, value)
+                return
+            self._batches.hand_over()  # what was said before comes before
         if len(self._sent) >= limits.MAX_UNCONFIRMED:
             self._settle()
         try:
@@ -130,6 +139,20 @@ class Producer:
         except BrokerError:
             self._drop()
             raise
+
+    def _write(
+        self, batches: Batches, topic: str, partition: int, key: str | None, value: bytes | None
+    ) -> None:
+        if not 0 <= partition < self.partitions(topic):
+            raise BrokerError(
+                f"{topic} has {self.partitions(topic)} partitions, a message is for {partition}"
+            )
+        batches.add(
+            self._cluster.prefix + topic,
+            partition,
+            None if key is None else key.encode(),
+            value,
+        )
 
     def flush(self) -> dict[Place, int]:
         """Wait until everything sent so far is acknowledged.
@@ -150,6 +173,10 @@ class Producer:
 
     def _settle(self) -> dict[Place, int]:
         ends: dict[Place, int] = {}
+        if self._batches is not None:
+            self._batches.hand_over()
+            self._sent += self._batches.outcomes
+            self._batches.outcomes.clear()
         if not self._sent:
             return ends
         start = len(self._cluster.prefix)
@@ -170,6 +197,7 @@ class Producer:
     def _drop(self) -> None:
         """Throw the client away: one that was refused or timed out must not be used again."""
         client, self._client = self._client, None
+        self._batches = None
         self._sent.clear()
         self._partitions.clear()
         if client is not None:

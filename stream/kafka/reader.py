@@ -41,7 +41,7 @@ class Reader(Client):
         start: Literal["earliest", "latest"] | int = "earliest",
         offsets: Mapping[Place, int] | None = None,
     ) -> None:
-        super().__init__(cluster)
+        super().__init__(cluster, headers=True, fetch_max_wait_ms=limits.FETCH_WAIT_MS)
         self._next: dict[Place, int] = {}
         try:
             chosen = None if partitions is None else sorted(set(partitions))
@@ -112,12 +112,12 @@ class Reader(Client):
             from_ms = self._from_ms.get(place)
             if from_ms is not None:
                 # the embedded broker does not look up times: it begins at its oldest message
-                new = [n for n, message in enumerate(batch) if message.timestamp >= from_ms]
+                new = [n for n, message in enumerate(batch) if message.timestamp_ms >= from_ms]
                 if not new:
                     continue
                 del self._from_ms[place]
                 batch = batch[new[0] :]
-            messages.extend(self._incoming(message) for message in batch)
+            messages.extend(batch)
         return messages
 
     def caught_up(self) -> bool:

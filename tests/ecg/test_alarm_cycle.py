@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Literal
 
 import pytest
+from msgspec import structs
 
 from ecg.alarm import Action, AlarmEvent, Limits
 from ecg.alarm_actions import ACTIONS_KEPT
@@ -213,7 +214,7 @@ def test_findings_of_another_patient_are_refused() -> None:
 
 def test_findings_that_begin_a_stream_without_time_are_refused() -> None:
     with pytest.raises(FindingsError, match="must carry spans"):
-        PatientAlarms("p1").fold(replace(VT.whole(), spans=()))
+        PatientAlarms("p1").fold(structs.replace(VT.whole(), spans=()))
 
 
 def test_no_data_is_said_by_the_clock_and_ends_with_data() -> None:
@@ -315,9 +316,10 @@ def test_an_action_for_an_unknown_alarm_is_refused_and_changes_nothing() -> None
 def test_times_come_from_the_chunk_a_sample_fell_in() -> None:
     whole = VT.whole()
     drift = tuple(
-        replace(s, source_ns=s.source_ns + round(s.first_sample * 400)) for s in whole.spans
+        structs.replace(s, source_ns=s.source_ns + round(s.first_sample * 400)) for s in whole.spans
     )
-    vt = next(e for e in PatientAlarms("p1").fold(replace(whole, spans=drift)) if e.code == "vt")
+    told = PatientAlarms("p1").fold(structs.replace(whole, spans=drift))
+    vt = next(e for e in told if e.code == "vt")
     for sample, ns in ((vt.onset_sample, vt.onset_ns), (vt.sample, vt.detected_ns)):
         true_ns = START_NS + sample / FS * 1e9 + sample * 400
         assert abs(ns - true_ns) < 100_000

@@ -5,6 +5,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from ecg.alarm import AlarmEvent, Limits
 from ecg.alarm_cycle import PatientAlarms
@@ -77,8 +78,8 @@ def test_vf_is_raised_when_windows_cover_four_seconds_of_it() -> None:
 
 def test_vf_is_not_raised_when_shorter_windows_cover_less() -> None:
     whole = Story(seconds=40, beats=regular(75, end=40), vf=[22, 23]).whole()
-    halves = tuple(replace(w, first_sample=w.end_sample - 500) for w in whole.windows)
-    short = replace(whole, windows=halves)  # two windows of 2 s, one second apart: 3 s
+    halves = tuple(structs.replace(w, first_sample=w.end_sample - 500) for w in whole.windows)
+    short = structs.replace(whole, windows=halves)  # two windows of 2 s, one second apart: 3 s
     assert PatientAlarms("p1").fold(short) == []
 
 
@@ -297,17 +298,17 @@ def test_a_gap_ends_a_run() -> None:
     whole = Story(seconds=40, beats=run_of(6, rate=180)).whole()
     at = round(21.3 * FS)
     gap = Gap(first_sample=at - 1, end_sample=at, decided_sample=at + 50, reset=False)
-    events = PatientAlarms("p1").fold(replace(whole, gaps=(gap,)))
+    events = PatientAlarms("p1").fold(structs.replace(whole, gaps=(gap,)))
     assert "vt" not in {e.code for e in events}
 
 
 def test_a_jump_of_the_source_clock_is_said() -> None:
     whole = Story(seconds=90, beats=regular(75, end=90)).whole()
     spans = tuple(
-        replace(s, source_ns=s.source_ns + (s.first_sample >= 2500) * 8 * 10**9)
+        structs.replace(s, source_ns=s.source_ns + (s.first_sample >= 2500) * 8 * 10**9)
         for s in whole.spans
     )
-    events = PatientAlarms("p1").fold(replace(whole, spans=spans))
+    events = PatientAlarms("p1").fold(structs.replace(whole, spans=spans))
     assert [(e.code, e.event, e.text) for e in events] == [
         ("clock_jump", "raised", "CLOCK JUMP +8 s"),
         ("clock_jump", "ended", "CLOCK JUMP +8 s"),

@@ -182,7 +182,7 @@ def _install(fault: Fault) -> None:
     os.fsync, os.replace = faulty_fsync, faulty_replace  # type: ignore[assignment]
     Producer.send = faulty_send  # type: ignore[method-assign]  # this is the fault
     Producer.flush = faulty_flush  # type: ignore[method-assign]
-    Consumer.commit = faulty_commit  # type: ignore[method-assign]
+    Consumer.commit = faulty_commit  # type: ignore[method-assign, assignment]
 
 
 def _score(cluster: Cluster) -> Callable[[threading.Event], None]:

@@ -97,6 +97,25 @@ def test_findings_are_the_monitors_whatever_is_polled_together(any_cluster: Clus
     assert listener.found == judged(*messages)
 
 
+def test_nothing_is_lost_where_reading_stops_for_a_while(
+    any_cluster: Cluster, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("stream.score_intake.SHARE", 5)
+    for room in ("stream.score_intake", "stream.score"):
+        monkeypatch.setattr(f"{room}.MAX_WAITING", 20)
+    before = metrics.DEFERRED._value.get()
+    messages = list(cut("p1", noise(40)))
+    with Producer(any_cluster) as producer:
+        for message in messages:
+            send(producer, message)
+    listener = Listener(any_cluster)
+    with scoring(any_cluster):
+        listener.listen_until({("p1", "s1"): 9999})
+    assert listener.found == judged(*messages)
+    assert "messages of 1 patients wait; nothing more is read" in caplog.text
+    assert metrics.DEFERRED._value.get() - before >= 20
+
+
 def test_bad_messages_become_dead_letters_and_others_go_on(cluster: Cluster) -> None:
     good = list(cut("good", noise(4)))
     ecg = Signal(name="II", kind="ecg", unit="mV", gain=200.0, baseline=0)

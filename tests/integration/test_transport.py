@@ -135,6 +135,34 @@ def test_headers_timestamps_and_tombstones_come_through(any_cluster: Cluster) ->
     assert str(second) == f"{A}[{partition}]@1"
 
 
+def test_messages_in_batches_come_through_as_they_were_sent(any_cluster: Cluster) -> None:
+    sent = [
+        (f"p{n % 7}", None if n % 50 == 3 else b"%d" % n * (1 + n % 400), n % PARTITIONS)
+        for n in range(2000)
+    ]
+    with Producer(any_cluster, in_batches=True) as producer:
+        for key, value, partition in sent[:1000]:
+            producer.send(A, key, value, partition=partition)
+        assert producer.flush() == {(A, partition): 250 for partition in range(PARTITIONS)}
+        for key, value, partition in sent[1000:]:
+            producer.send(A, key, value, partition=partition)
+        producer.send(A, "last", b"", partition=0, headers=[("a", b"1")])
+        ends = producer.flush()
+        assert ends == {(A, partition): 500 + (partition == 0) for partition in range(PARTITIONS)}
+        assert producer.flush() == {}
+        with pytest.raises(BrokerError, match="4 partitions"):
+            producer.send(A, "p1", b"", partition=PARTITIONS)
+    found: dict[int, list[tuple[str | None, bytes | None]]] = {p: [] for p in range(PARTITIONS)}
+    now_ms = time.time() * 1000
+    with Reader(any_cluster, [A]) as reader:
+        for message in reader.read_to_end():
+            found[message.partition].append((message.key, message.value))
+            assert abs(message.timestamp_ms - now_ms) < 60_000
+    for partition, messages in found.items():
+        mine = [(key, value) for key, value, of in sent if of == partition]
+        assert messages == mine + [("last", b"")] * (partition == 0)
+
+
 def test_reader_starts_where_it_is_told(any_cluster: Cluster) -> None:
     with Producer(any_cluster) as producer:
         for number in range(10):

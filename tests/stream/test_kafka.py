@@ -2,7 +2,7 @@
 
 import pytest
 
-from stream.kafka.consumer import Assignment, kept_through
+from stream.kafka.assignment import Assignment, kept_through
 
 MINE = frozenset({1, 2})
 

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import pytest
 
 from stream.kafka import Incoming
+from stream.ledger import REWRITE_EVERY_S, Ledger
 from stream.messages import ScoreState
-from stream.takeover import REWRITE_EVERY_S, Ledger, Taken
+from stream.takeover import Taken
 
 W, F = "ecg.waveforms", "ecg.findings"
 
@@ -24,7 +25,7 @@ class Time:
 @pytest.fixture
 def time(monkeypatch: pytest.MonkeyPatch) -> Time:
     stand_in = Time()
-    monkeypatch.setattr("stream.takeover.time", stand_in)
+    monkeypatch.setattr("stream.ledger.time", stand_in)
     return stand_in
 
 

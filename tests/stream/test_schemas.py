@@ -46,7 +46,7 @@ def test_messages_fit_their_schemas() -> None:
     action = Action(action_id="a1", patient="p1", kind="acknowledge", author="nurse", at_ns=1)
     for name, message in (
         ("findings", FindingsMessage.of(story.whole(), epoch=1)),
-        ("alarm", alarm_message(events[0], epoch=1)),
+        ("alarm", alarm_message(events[0], epoch=1, now_ns=2**62)),
         ("trend", trend_message(minute, patient="p1", epoch=1)),
         ("action", ActionMessage(patient="p1", action=action)),
         ("patient", PatientMessage(patient="p1")),
@@ -60,9 +60,18 @@ def test_the_alarms_time_is_that_of_its_detection() -> None:
     story = Story(seconds=60, beats=regular(180, start=0.5, end=60, beat_class="V"))
     first = PatientAlarms("p1").fold(story.whole())[0]
     event = replace(first, detected_ns=START_NS + 1_500_000_999)
-    message = alarm_message(event, epoch=1)
+    message = alarm_message(event, epoch=1, now_ns=event.detected_ns + 10_000_000_000)
     assert message.time == "2023-11-14T22:13:21.500000Z"
     assert message.type == "org.rhythmwatch.alarm.raised"
+    assert message.id == f"{event.alarm_id}.1"
+    assert message.data == event
+
+
+def test_an_alarm_that_is_told_late_says_how_late() -> None:
+    story = Story(seconds=60, beats=regular(180, start=0.5, end=60, beat_class="V"))
+    event = PatientAlarms("p1").fold(story.whole())[0]
+    message = alarm_message(event, epoch=1, now_ns=event.detected_ns + 12_340_000_000)
+    assert message.data == replace(event, late_s=12.3)
     assert message.id == f"{event.alarm_id}.1"
 
 

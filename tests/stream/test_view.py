@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from ecg.alarm import Action
 from ecg.alarm_cycle import PatientAlarms
@@ -189,7 +190,7 @@ def test_patients_are_in_the_order_of_their_beds_without_the_discharged(view: Vi
 
 def test_patient_deleted_from_the_registry_is_forgotten(view: View) -> None:
     hear(view, PatientMessage(patient="p1"), PatientMessage(patient="p2"))
-    view.take([replace(incoming(PATIENTS, b"", key="p1"), value=None)])
+    view.take([structs.replace(incoming(PATIENTS, b"", key="p1"), value=None)])
     assert view.patients() == ["p2"]
 
 

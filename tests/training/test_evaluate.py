@@ -16,8 +16,12 @@ from ecg.metrics import NOT_JUDGED
 from ecg.model import BeatEnsemble, BeatLSTM, BeatLSTMSize, RhythmLSTM
 from ecg.script import Step
 from ecg.simulator import Simulator, write_wfdb
-from training.evaluate import evaluate, run, select, write_found
-from training.scorecard import scorecard, table_of
+from training.evaluate import run
+from training.found import write_found
+from training.hearing import evaluate
+from training.scorecard import scorecard
+from training.selection import select
+from training.tables import table_of
 
 SINUS = [Step(duration_s=40, rate_bpm=75, pvc_per_min=6)]
 NOISY = [Step(duration_s=30), Step(duration_s=20, artefact="lead_off"), Step(duration_s=10)]
@@ -142,8 +146,14 @@ def test_json_is_all_that_is_printed_when_asked_for_on_standard_output(
         "qrs_50ms",
         "beats",
         "f_counts_as_v_is",
+        "V_if_F_called_V_were_false",
         "accuracy",
+        "S_without_232_219",
+        "without_202",
+        "average",
+        "intervals_95",
         "calibration",
+        "confusion",
         "per_record",
     ]
 

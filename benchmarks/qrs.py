@@ -1,0 +1,358 @@
+"""Our QRS detector and others, on clean records and in noise: ``python -m benchmarks.qrs``.
+
+Every detector is scored in the same run by the rules of ANSI/AAMI EC57: beats within 150 ms,
+the first 5 minutes and ventricular flutter not scored; also from 0 s on, and within 50 ms.
+Noise is added by the rule of the Noise Stress Test Database; there, nothing that ours calls
+unfit is left out. A second table says what ours called unfit, and how the rest fared.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from benchmarks.detectors import OURS, Detector, Found, detectors
+from benchmarks.noise import NOISES, SNRS_DB, STRESSED, add_noise, stretches, title
+from benchmarks.quality import Count, Row
+from ecg.annotation import Annotations, read_annotations
+from ecg.checkpoint import load
+from ecg.errors import EcgError, RecordError
+from ecg.finding import BEAT_CLASSES
+from ecg.metrics import LEARNING_S, MATCH_S, BeatCounts, count_beats, match_beats
+from ecg.record import Record, read_record, record_names
+from ecg.warm import warm_up
+from training.noise_curves import write_noise_curves
+from training.split import DS1, DS2, PACED
+
+TIGHT_S = 0.050
+"""Match window of the strict row."""
+STRESSED_DS2 = DS2[::6]
+"""Records of DS2 that are stressed when asked for: every sixth of the list."""
+SETS = {"ds1": DS1, "ds1+paced": (*DS1, *PACED), "ds2": DS2}
+
+EXAMPLES = """examples:
+  python -m benchmarks.qrs --data DIR                       DS1, paced records; noise on 118, 119
+  python -m benchmarks.qrs --data DIR --json - > qrs.json   figures on standard output
+  python -m benchmarks.qrs --data DIR --records 101,106 --no-noise
+  python -m benchmarks.qrs --data DIR --records all --ds2   the examination: all 48 records, and
+                                                            noise also on four records of DS2
+"""
+
+
+def measured(
+    data: Path,
+    names: Sequence[str],
+    *,
+    found_by: Mapping[str, Detector],
+    noise_on: Sequence[Sequence[str]] = (STRESSED,),
+    noises: Sequence[str] = NOISES,
+    snrs_db: Sequence[float] = SNRS_DB,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Run every detector over the records, and over those with noise.
+
+    Parameters
+    ----------
+    data : Path
+        Holds ``mitdb/`` and ``nstdb/``.
+    names : sequence of str
+        Records of mitdb.
+    found_by : mapping of str to Detector
+        Detectors by name; those of ``OURS`` also say what is unfit.
+    noise_on : sequence of sequence of str
+        Groups of records to which noise is added; each makes rows of its own.
+    noises, snrs_db
+        Which noises, and how much of them.
+    progress : Progress, optional
+        Shows how far it is.
+
+    Returns
+    -------
+    dict
+        ``detectors``, ``noise``, ``clean_unfit`` and ``gate``, as in the JSON.
+    """
+    records, truths = _read(data / "mitdb", names)
+    results: dict[str, Any] = {}
+    unfit: dict[str, Any] = {}
+    with _task(progress, "clean", len(found_by) * len(records)) as step:
+        for name, detect in found_by.items():
+            found = detect(records, step)
+            results[name] = {
+                **_scored(found, truths, records),
+                "x_realtime": found.x_realtime,
+                "from_0_s": _scored(found, truths, records, from_s=0.0),
+                "within_50_ms": _scored(found, truths, records, match_s=TIGHT_S),
+            }
+            if name in OURS:
+                results[name]["by_record"] = _by_record(found, truths, records)
+            if name == OURS[0]:
+                unfit = _clean_unfit(found, truths)
+    table: dict[str, Any] = {}
+    gate: list[Row] = []
+    for group in noise_on:
+        key = ", ".join(group)
+        table[key] = {noise: {} for noise in noises}
+        clean, group_truths = _read(data / "mitdb", group)
+        cases = [(noise, snr) for noise in noises for snr in snrs_db]
+        with _task(progress, key, len(cases) * len(found_by) * len(group)) as step:
+            for noise, snr_db in cases:
+                mv = read_record(data / "nstdb" / noise).millivolts()
+                noisy = {n: add_noise(clean[n], group_truths[n], mv, snr_db) for n in group}
+                row = {name: detect(noisy, step) for name, detect in found_by.items()}
+                table[key][noise][f"{snr_db:g}"] = {
+                    name: _scored(found, group_truths, noisy) for name, found in row.items()
+                }
+                if OURS[0] in row:
+                    gate.append(_gated(row[OURS[0]], group_truths, title(group, noise, snr_db)))
+    return {
+        "detectors": results,
+        "noise": table,
+        "clean_unfit": unfit,
+        "gate": [asdict(row) for row in gate],
+    }
+
+
+def select(text: str, directory: Path) -> tuple[str, ...]:
+    """Return the records that ``--records`` names.
+
+    Raises
+    ------
+    RecordError
+        If one is not in ``directory``.
+    """
+    there = record_names(directory)
+    if text.lower() == "all":
+        return tuple(there)
+    names = SETS.get(text.lower()) or tuple(n.strip() for n in text.split(",") if n.strip())
+    absent = [name for name in names if name not in there]
+    if absent or not names:
+        raise RecordError(
+            f"--records must be all, {', '.join(SETS)}, or names in {directory} with commas "
+            f"between; not there: {', '.join(absent) or repr(text)}"
+        )
+    return names
+
+
+def markdown(card: Mapping[str, Any]) -> str:
+    """Return the tables for docs/concepts/qrs.md."""
+    lines = [
+        f"{card['conditions']}\n",
+        "| detector | Se | +P | F1 | Se, 0 s | +P, 0 s | Se, 50 ms | +P, 50 ms | times real time |",
+        f"|---|{'---:|' * 8}",
+    ]
+    for name, row in card["detectors"].items():
+        parts = [row, row["from_0_s"], row["within_50_ms"]]
+        cells = [_percent(part[key]) for part in parts for key in ("se", "ppv")]
+        cells.insert(2, _percent(row["f1"]))
+        lines.append(f"| {name} | {' | '.join(cells)} | {row['x_realtime']:,.0f} |")
+    for group, table in card["noise"].items():
+        names = list(card["detectors"])
+        lines += [f"\nF1 in noise, records {group}, after 5 min, nothing left out:\n"]
+        lines += [f"| noise | dB | {' | '.join(names)} |", f"|---|---:|{'---:|' * len(names)}"]
+        for noise, rows in table.items():
+            for snr, row in rows.items():
+                cells = [_percent(row[name]["f1"]) for name in names]
+                lines.append(f"| {noise} | {snr} | {' | '.join(cells)} |")
+    if card["clean_unfit"]:
+        unfit = card["clean_unfit"]
+        lines.append(
+            f"\nCalled unfit of the clean records: {100 * unfit['share']:.2f} % of the time; "
+            f"{unfit['missed']} beats were missed in it, and count as missed above."
+        )
+    if card["gate"]:
+        lines += [
+            "\nWhat the quality gate calls unfit in the noisy stretches, and how the rest fares:\n",
+            "| signal | unfit | Se fit | +P fit | Se unfit | +P unfit |",
+            f"|---|{'---:|' * 5}",
+        ]
+        for row in card["gate"]:
+            keys = ("unfit", "se_fit", "ppv_fit", "se_unfit", "ppv_unfit")
+            lines.append(f"| {row['what']} | {' | '.join(_percent(row[k]) for k in keys)} |")
+    return "\n".join(lines) + "\n"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure, print tables, and write what was asked for."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.qrs",
+        description=__doc__,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    where = os.environ.get("RHYTHMWATCH_DATA")
+    parser.add_argument(
+        "--data", type=Path, default=where, required=where is None, help="directory with mitdb/"
+    )
+    parser.add_argument("--records", default="ds1+paced", help="all, ds1, ds1+paced, ds2 or names")
+    parser.add_argument("--no-noise", action="store_true", help="clean records only")
+    parser.add_argument("--ds2", action="store_true", help=f"noise also on {STRESSED_DS2}")
+    parser.add_argument("--no-model", action="store_true", help="our detector alone")
+    parser.add_argument("--json", metavar="FILE", help="write the figures; - prints them")
+    parser.add_argument("--markdown", metavar="FILE", type=Path, help="write the tables")
+    parser.add_argument("--figure", metavar="FILE", type=Path, help="write the noise curves, HTML")
+    options = parser.parse_args(arguments)
+    if not (options.data / "mitdb").is_dir():
+        raise RecordError(f"--data must hold mitdb/ and nstdb/: {options.data} does not")
+    names = select(options.records, options.data / "mitdb")
+    torch.set_num_threads(1)
+    judge = None if options.no_model else load(device="cpu")
+    warm_up(judge)
+    console = Console(stderr=True)
+    groups = [] if options.no_noise else [STRESSED, *([STRESSED_DS2] if options.ds2 else [])]
+    with _progress(console) as progress:
+        card = measured(
+            options.data, names, found_by=detectors(judge), noise_on=groups, progress=progress
+        )
+    words = options.records if options.records in (*SETS, "all") else ", ".join(names)
+    card["conditions"] = (
+        f"{len(names)} records of mitdb ({words}), gross, match window 150 ms, scored from "
+        f"{LEARNING_S:g} s on unless said otherwise, flutter left out; "
+        f"model {judge.version if judge else 'none'}; one thread, processor time"
+    )
+    card["records"] = list(names)
+    _print(card, console)
+    if options.markdown is not None:
+        options.markdown.write_text(markdown(card), encoding="utf-8")
+    if options.figure is not None:
+        write_noise_curves(card["noise"], options.figure)
+    text = json.dumps(card, indent=2) + "\n"
+    if options.json == "-":
+        sys.stdout.write(text)
+    elif options.json is not None:
+        Path(options.json).write_text(text, encoding="utf-8")
+
+
+def _read(
+    directory: Path, names: Sequence[str]
+) -> tuple[dict[str, Record], dict[str, Annotations]]:
+    records = {name: read_record(directory / name) for name in names}
+    return records, {
+        name: read_annotations(directory / name, n_samples=record.n_samples)
+        for name, record in records.items()
+    }
+
+
+def _counts(
+    name: str,
+    found: Found,
+    truths: Mapping[str, Annotations],
+    records: Mapping[str, Record],
+    *,
+    from_s: float = LEARNING_S,
+    match_s: float = MATCH_S,
+) -> BeatCounts:
+    reference, classes = truths[name].beats()
+    beats = found.beats[name]
+    return count_beats(
+        reference,
+        classes,
+        beats,
+        [BEAT_CLASSES[0]] * len(beats),
+        fs=records[name].fs,
+        from_s=from_s,
+        match_s=match_s,
+        excluded=truths[name].flutter,
+    )
+
+
+def _scored(
+    found: Found,
+    truths: Mapping[str, Annotations],
+    records: Mapping[str, Record],
+    **how: float,
+) -> dict[str, float | None]:
+    """Return the gross score of all records."""
+    total = sum((_counts(n, found, truths, records, **how) for n in records), BeatCounts())
+    return {"se": total.qrs.se, "ppv": total.qrs.ppv, "f1": total.qrs.f1}
+
+
+def _by_record(
+    found: Found, truths: Mapping[str, Annotations], records: Mapping[str, Record]
+) -> dict[str, dict[str, float | None]]:
+    said = {}
+    for name in records:
+        score = _counts(name, found, truths, records).qrs
+        said[name] = {"se": score.se, "ppv": score.ppv, "f1": score.f1}
+    return said
+
+
+def _clean_unfit(found: Found, truths: Mapping[str, Annotations]) -> dict[str, float]:
+    """Return the share of the time that is called unfit, and the beats missed in it."""
+    seconds = unfit = missed = 0
+    for name, said in found.said.items():
+        bad = np.array([reason is not None for reason in said.reasons])
+        seconds += len(bad)
+        unfit += int(bad.sum())
+        reference, _ = truths[name].beats()
+        partner = match_beats(reference, said.beats, window=int(MATCH_S * said.fs))
+        at = np.minimum((reference[partner < 0] / said.fs).astype(np.int64), len(bad) - 1)
+        missed += int(bad[at].sum())
+    return {"share": unfit / max(seconds, 1), "missed": missed}
+
+
+def _gated(found: Found, truths: Mapping[str, Annotations], what: str) -> Row:
+    count = Count(what)
+    for name, said in found.said.items():
+        count.add(said, truths[name], stretches(len(said.reasons))[0])
+    return count.row()
+
+
+def _print(card: Mapping[str, Any], console: Console) -> None:
+    table = Table(title=card["conditions"])
+    for heading in ("detector", "Se", "+P", "F1", "Se 0 s", "+P 0 s", "F1 50 ms", "x real time"):
+        table.add_column(heading, justify="left" if heading == "detector" else "right")
+    for name, row in card["detectors"].items():
+        first, tight = row["from_0_s"], row["within_50_ms"]
+        cells = [row["se"], row["ppv"], row["f1"], first["se"], first["ppv"], tight["f1"]]
+        table.add_row(name, *map(_percent, cells), f"{row['x_realtime']:,.0f}")
+    console.print(table)
+    for group, noises in card["noise"].items():
+        table = Table(title=f"F1 in noise, records {group}")
+        for heading in ("noise", "dB", *card["detectors"]):
+            table.add_column(heading, justify="left" if heading == "noise" else "right")
+        for noise, rows in noises.items():
+            for snr, row in rows.items():
+                table.add_row(noise, snr, *(_percent(score["f1"]) for score in row.values()))
+        console.print(table)
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.2f}"
+
+
+def _progress(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:.0f} of {task.total:.0f} records"),
+        TimeElapsedColumn(),
+        console=console,
+    )
+
+
+@contextmanager
+def _task(progress: Progress | None, what: str, total: int) -> Iterator[Any]:
+    """Give a function that is told of each record that is done."""
+    if progress is None:
+        yield lambda _: None
+        return
+    task = progress.add_task(what, total=total)
+    yield lambda _: progress.advance(task)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except EcgError as error:
+        sys.exit(f"error: {error}")

@@ -1,0 +1,83 @@
+"""The benchmarks of the detector and the model: they run, and count what they say."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from torch import nn, zeros
+
+from benchmarks import model, qrs
+from benchmarks.detectors import live, offline, only, preferred
+from ecg.errors import RecordError
+from ecg.record import read_record
+from ecg.script import Step
+from ecg.simulator import Simulator, write_wfdb
+from training.noise_curves import noise_curves
+
+FS = 250.0
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data")
+    for place, name, seed in (("mitdb", "a", 1), ("nstdb", "em", 2)):
+        (folder / place).mkdir()
+        simulator = Simulator([Step(duration_s=345, rate_bpm=70)], fs=FS, seed=seed)
+        write_wfdb(folder / place, name, simulator)
+    return folder
+
+
+def test_detectors_are_scored_side_by_side_clean_and_in_noise(data: Path) -> None:
+    everything = np.arange(0, round(345 * FS), round(0.1 * FS))
+    found_by = {"RhythmWatch": live(None), "always": offline(lambda signal, fs: everything)}
+    card = qrs.measured(
+        data, ["a"], found_by=found_by, noise_on=[("a",)], noises=("em",), snrs_db=(24,)
+    )
+    ours, always = card["detectors"]["RhythmWatch"], card["detectors"]["always"]
+    assert ours["se"] == ours["ppv"] == 1.0
+    assert ours["from_0_s"]["se"] > 0.99
+    assert ours["by_record"]["a"]["f1"] == 1.0
+    assert ours["x_realtime"] > 1
+    assert always["se"] == 1.0
+    assert always["ppv"] < 0.15
+    assert card["clean_unfit"] == {"share": pytest.approx(0, abs=0.01), "missed": 0}
+    noisy = card["noise"]["a"]["em"]["24"]
+    assert noisy["RhythmWatch"]["f1"] > noisy["always"]["f1"]
+    assert [row["what"] for row in card["gate"]] == ["a, em at 24 dB"]
+    text = qrs.markdown({**card, "conditions": "Here"})
+    assert "| always | 100.00 |" in text
+    assert "| em | 24 |" in text
+    figure = noise_curves(card["noise"])
+    assert [trace.name for trace in figure.data] == ["RhythmWatch", "always"]
+
+
+def test_one_lead_is_the_one_that_is_judged_first(data: Path) -> None:
+    record = read_record(data / "mitdb" / "a")
+    single = only(record, preferred(record))
+    assert single.leads == (record.leads[preferred(record)],)
+    assert single.samples.shape == (record.n_samples, 1)
+
+
+def test_records_are_named_and_absent_ones_refused(data: Path) -> None:
+    assert qrs.select("all", data / "mitdb") == ("a",)
+    with pytest.raises(RecordError, match="ds1"):
+        qrs.select("b", data / "mitdb")
+    with pytest.raises(RecordError, match="--data"):
+        qrs.main(["--data", str(data / "mitdb")])
+
+
+def test_operations_of_layers_are_counted_whatever_the_model() -> None:
+    lstm = nn.LSTM(3, 5, 2, batch_first=True)
+    assert model.flops_of(lambda: lstm(zeros(2, 7, 3))) == 2 * 7 * 8 * 5 * ((3 + 5) + (5 + 5))
+    conv = nn.Conv1d(2, 4, 3, padding=1)
+    assert model.flops_of(lambda: conv(zeros(1, 2, 10))) == 2 * (2 * 3) * 4 * 10
+
+
+def test_the_shipped_model_is_measured_beside_a_plain_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model, "REPEATS", 1)
+    card = model.measured(batches=(2,), plain_batches=(2,), repeat_s=0.0)
+    assert list(card["beats_per_s"]) == ["2"]
+    assert card["parameters"] == sum(card["parameters_of"].values())
+    assert card["floors"]["parameters"]["holds"]
+    assert card["plain_lstm"]["mflop_per_beat"] > card["mflop_per_beat"]
+    assert "| beats/s, 2 at once |" in model.markdown(card)

@@ -1,0 +1,142 @@
+"""Every run of records that examine is noted, with made-up records under their names."""
+
+import io
+import logging
+import subprocess
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from rich.console import Console
+
+from ecg.checkpoint import save
+from ecg.model import BeatEnsemble, BeatLSTM, BeatLSTMSize, RhythmLSTM
+from ecg.script import Step
+from ecg.simulator import Simulator, write_wfdb
+from training.ds2_log import HERE, LOG, commit_of, log_run
+from training.evaluate import run
+
+HEAD = "# Log\n\n| date |\n|---|\n"
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """Return a checkout with one commit, which holds an empty log."""
+    root = tmp_path / "checkout"
+    (root / LOG).parent.mkdir(parents=True)
+    (root / LOG).write_text(HEAD)
+    (root / "code.py").write_text("1\n")
+    who = ("-c", "user.name=T", "-c", "user.email=t@example.org")
+    for words in (("init", "-q"), ("add", "."), (*who, "commit", "-q", "-m", "first")):
+        subprocess.run(["git", "-C", str(root), *words], check=True, capture_output=True)
+    return root
+
+
+@pytest.fixture
+def made_up(tmp_path: Path) -> Path:
+    """Return records of nobody, one of which has the name of a record of DS2."""
+    directory = tmp_path / "records"
+    directory.mkdir()
+    for name in ("100", "101"):
+        write_wfdb(directory, name, Simulator([Step(duration_s=12)], fs=250, seed=int(name)))
+    return directory
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    torch.manual_seed(1)
+    path = tmp_path / "w" / "m.safetensors"
+    model = BeatEnsemble([BeatLSTM(BeatLSTMSize())])
+    save(model, RhythmLSTM(), path, temperature=1.0)
+    return path
+
+
+def card(records: list[str], **more: Any) -> dict[str, Any]:
+    none = {"se": None, "ppv": None, "f1": None}
+    return {
+        "records": records,
+        "qrs": {"se": 0.9983, "ppv": 0.9976},
+        "beats": {"V": {**none, "f1": 0.91}, "S": {**none, "f1": 0.5}},
+        "S_without_232_219": none,
+        "accuracy": 0.95,
+        **more,
+    }
+
+
+def test_a_run_is_noted_before_its_figures_are_shown(
+    checkout: Path, made_up: Path, weights: Path
+) -> None:
+    out = io.StringIO()
+    found = run(
+        made_up,
+        records="101,100",
+        json_file="-",
+        weights=weights,
+        device="cpu",
+        from_s=2.0,
+        why="a test | with a bar",
+        checkout=checkout,
+        console=Console(file=out),
+    )
+    text = (checkout / LOG).read_text()
+    assert text.startswith(HEAD)
+    (line,) = text.removeprefix(HEAD).splitlines()
+    cells = [cell.strip() for cell in line.strip("|").split("|")]
+    assert len(cells) == 11
+    assert cells[1] == commit_of(checkout)
+    assert cells[2].startswith("rw-")
+    assert cells[3] == "100"
+    assert cells[4] == f"{100 * found['qrs']['se']:.2f} / {100 * found['qrs']['ppv']:.2f}"
+    assert cells[10] == "a test / with a bar"
+
+
+def test_a_run_without_records_of_ds2_is_not_noted(
+    checkout: Path, made_up: Path, weights: Path
+) -> None:
+    run(made_up, records="101", weights=weights, device="cpu", checkout=checkout,
+        console=Console(file=io.StringIO()))  # fmt: skip
+    assert (checkout / LOG).read_text() == HEAD
+
+
+def test_a_run_outside_a_checkout_says_that_it_is_not_noted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        noted = log_run(
+            card(["100"]), model="rw-1", why="", today=date(2026, 1, 2), checkout=tmp_path
+        )
+    assert not noted
+    assert "not logged" in caplog.text
+
+
+def test_lines_are_added_below_each_other_with_seeds_and_the_state_of_the_code(
+    checkout: Path,
+) -> None:
+    f1 = {"V": {"f1": 0.9}, "S": {"f1": 0.6}}
+    spread = {"V": {"f1": 0.01}, "S": {"f1": 0.05}}
+    clean = commit_of(checkout)
+    for model, why in (("rw-1", ""), ("rw-2", "seeds")):
+        assert log_run(
+            card(["100"], seeds=[1, 2], seeds_mean=f1, seeds_sd=spread),
+            model=model,
+            why=why,
+            today=date(2026, 1, 2),
+            checkout=checkout,
+        )
+    first, second = (checkout / LOG).read_text().removeprefix(HEAD).splitlines()
+    assert first.startswith(
+        f"| 2026-01-02 | {clean} | rw-1 | 100 | 99.83 / 99.76 | 91.00 | 50.00 |"
+    )
+    assert first.endswith("| 2: V 90.00 ± 1.00, S 60.00 ± 5.00 | not said |")
+    assert f"| {clean} | rw-2 |" in second  # the log itself is no change of the code
+    (checkout / "code.py").write_text("2\n")
+    assert commit_of(checkout) == f"{clean}+"
+
+
+def test_the_log_of_this_project_ends_with_its_table() -> None:
+    lines = (HERE / LOG).read_text().splitlines()
+    assert lines[-1].startswith("| 20")
+    head = next(line for line in lines if line.startswith("| date"))
+    assert {line.count("|") for line in lines if line.startswith("|")} == {head.count("|")}

@@ -1,0 +1,82 @@
+"""What is kept of fits, that they go on after a kill, and that they can be repeated."""
+
+import os
+import signal
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tests.training.observed import SETTINGS, SIZE, written
+from training import lesson as module
+from training.errors import ProcessDiedError
+from training.fit import fit
+from training.lesson import Lesson, carry_out
+from training.processes import Tell, run_apart
+
+LESSON = Lesson(taught=(), examined=(), settings=replace(SETTINGS, epochs=3, seed=7), size=SIZE)
+
+
+def weights_of(lesson: Lesson, work: Path) -> dict[str, torch.Tensor]:
+    (learnt,) = carry_out([lesson], work, processes=0)
+    return dict(learnt.model.state_dict())
+
+
+def killed_after_the_first_epoch(task: tuple[Lesson, Path], _: Tell) -> None:
+    """Die without a word as soon as an epoch is kept."""
+    module._learn(task, lambda _: os.kill(os.getpid(), signal.SIGKILL))
+
+
+def test_a_fit_that_was_killed_ends_with_the_bits_of_one_that_was_not(tmp_path: Path) -> None:
+    files = tuple(written(tmp_path, 4))
+    lesson = replace(LESSON, taught=files[:3], examined=files[3:])
+    killed, whole = tmp_path / "killed", tmp_path / "whole"
+    with pytest.raises(ProcessDiedError, match="ended by signal 9 before its work was done"):
+        run_apart(killed_after_the_first_epoch, [(lesson, killed)])
+    assert [file.name for file in (killed / "lessons").iterdir()] == [
+        f"{lesson.key()}.checkpoint.pt"
+    ]
+    told: list[int] = []
+    (resumed,) = carry_out(
+        [lesson], killed, processes=0, progress=lambda _, epoch: told.append(epoch.number)
+    )
+    assert told == [1, 2, 3]
+    # a second run from the start: the same bits again
+    expected = weights_of(lesson, whole)
+    assert expected.keys() == resumed.model.state_dict().keys()
+    for name, tensor in resumed.model.state_dict().items():
+        assert torch.equal(tensor, expected[name]), name
+
+
+def test_a_lesson_is_carried_out_once_unless_started_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = tuple(written(tmp_path, 2))
+    lesson = replace(LESSON, taught=files, settings=replace(SETTINGS, epochs=1))
+    weights_of(lesson, tmp_path)
+    fits: list[object] = []
+
+    def counted(*told: Any, **how: Any) -> Any:
+        fits.append(told)
+        return fit(*told, **how)
+
+    monkeypatch.setattr("training.lesson.fit", counted)
+    weights_of(lesson, tmp_path)
+    assert not fits
+    carry_out([lesson], tmp_path, processes=0, fresh=True)
+    assert len(fits) == 1
+
+
+def test_the_key_changes_with_what_decides_the_result(tmp_path: Path) -> None:
+    lesson = replace(LESSON, taught=(tmp_path / "observed" / "made" / "0-0.npy",))
+    others = [
+        replace(lesson, settings=replace(lesson.settings, seed=8)),
+        replace(lesson, taught=(tmp_path / "observed" / "made" / "0-1.npy",)),
+        replace(lesson, size=replace(SIZE, hidden=9)),
+        replace(lesson, teachers=(LESSON,)),
+    ]
+    assert len({one.key() for one in (lesson, *others)}) == 5
+    moved = replace(lesson, taught=(Path("/elsewhere/observed/made/0-0.npy"),))
+    assert moved.key() == replace(moved).key()

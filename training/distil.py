@@ -1,0 +1,91 @@
+"""One small model in the place of many: a student learns what its teachers think.
+
+The student sees the same recordings as the teachers and, on top, such of which
+nobody knows the beats; there only the teachers' opinion is learnt. All of it is
+augmented, and the teachers judge what the student sees: they run on every batch.
+(Hinton, Vinyals and Dean, 2015, arXiv:1503.02531.)
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import softmax
+
+from ecg.model import BeatLSTMSize
+from training.fit import FitSettings, calibrate
+from training.lesson import Lesson
+
+OPINION_SHARE = 0.7
+"""Weight of the teachers' opinion in the loss; the labels have the rest."""
+EPOCHS = 1.5
+"""Passes of the student, as a multiple of the teachers'."""
+
+
+def student_of(
+    teachers: Sequence[Lesson],
+    files: Sequence[Path],
+    unlabelled: Sequence[Path],
+    settings: FitSettings,
+    *,
+    size: BeatLSTMSize | None = None,
+) -> Lesson:
+    """Return the student's lesson; it is carried out after those of its teachers.
+
+    Parameters
+    ----------
+    teachers : sequence of Lesson
+        Members of all ensembles.
+    files, unlabelled : sequence of Path
+        Observed records with labels, and without.
+    settings : FitSettings
+        Of the student; ``epochs`` is multiplied by ``EPOCHS``.
+    size : BeatLSTMSize, optional
+        The teachers' if not given.
+
+    Raises
+    ------
+    ValueError
+        If there is no teacher.
+    """
+    if not teachers:
+        raise ValueError("a student needs teachers, got none")
+    return Lesson(
+        taught=(*files, *unlabelled),
+        examined=tuple(files),
+        settings=replace(settings, epochs=max(round(EPOCHS * settings.epochs), 1)),
+        size=size or teachers[0].size,
+        teachers=tuple(teachers),
+        share=OPINION_SHARE,
+    )
+
+
+def temperature_of(
+    student: Sequence[NDArray[np.float32]],
+    strangers: Sequence[Sequence[NDArray[np.float32]]],
+    temperatures: Sequence[float],
+) -> float:
+    """Return the temperature that makes a student as sure as its teachers are of strangers.
+
+    The student has learnt from every patient there is, so that labels cannot show how
+    much too sure it is of others.
+
+    Parameters
+    ----------
+    student : sequence of ndarray, each of shape (n_beats, len(OUTPUTS))
+        Logits of the student, record by record.
+    strangers : sequence of sequences of such arrays
+        For each seed, the logits of members that did not know the patient.
+    temperatures : sequence of float
+        For each seed, the one that makes these truthful.
+    """
+    opinion = np.mean(
+        [
+            softmax(np.concatenate(logits) / np.float32(temperature), axis=1)
+            for logits, temperature in zip(strangers, temperatures, strict=True)
+        ],
+        axis=0,
+    )
+    return calibrate(np.concatenate(student), opinion.astype(np.float32))

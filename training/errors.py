@@ -1,0 +1,25 @@
+"""Every error the training package raises by itself.
+
+TrainingError             of ``ecg.errors.EcgError``
+    MarkersError          a page has no place for the figures that were to be written into it
+    ProcessDiedError      a process that works for the command ended before its work did
+    SpaceError            a search space that cannot be searched
+"""
+
+from ecg.errors import EcgError
+
+
+class TrainingError(EcgError):
+    """Base of all errors raised by the training package."""
+
+
+class MarkersError(TrainingError):
+    """A page has no place for the figures that were to be written into it."""
+
+
+class ProcessDiedError(TrainingError):
+    """A process that works for the command ended before its work did."""
+
+
+class SpaceError(TrainingError):
+    """A search space names what cannot be searched, or says nothing."""

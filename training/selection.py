@@ -1,0 +1,59 @@
+"""Which records of a directory are evaluated."""
+
+from pathlib import Path
+
+from ecg.annotation import read_annotations
+from ecg.errors import RecordError
+from ecg.record import record_names
+from training.split import NAMED
+
+
+def select(directory: str | Path, records: str) -> tuple[str, ...]:
+    """Return the names of the records to evaluate.
+
+    Parameters
+    ----------
+    directory : str or Path
+        Where they are.
+    records : str
+        ``all`` (those with beat annotations), the name of a list of
+        ``training.split``, or names with commas between.
+
+    Returns
+    -------
+    tuple of str
+        Their names.
+
+    Raises
+    ------
+    RecordError
+        If one is not there, or none has beat annotations.
+    """
+    there = record_names(directory)
+    if records == "all":
+        names = tuple(name for name in there if _has_beats(Path(directory) / name))
+        if not names:
+            raise RecordError(
+                f"no record in {directory} has beat annotations (.atr) to score against; "
+                "name a directory that has them, such as mitdb"
+            )
+        return names
+    names = NAMED.get(records.lower()) or tuple(
+        name.strip() for name in records.split(",") if name.strip()
+    )
+    absent = [name for name in names if name not in there]
+    if absent or not names:
+        raise RecordError(
+            f"records must be all, {', '.join(NAMED)}, or names in {directory} with commas "
+            f"between; not there: {', '.join(absent) or repr(records)}"
+        )
+    for name in names:
+        if not _has_beats(Path(directory) / name):
+            raise RecordError(f"record {name} in {directory} has no beat annotations to score by")
+    return names
+
+
+def _has_beats(path: Path) -> bool:
+    if not path.with_name(f"{path.name}.atr").is_file():
+        return False
+    return len(read_annotations(path).beats()[0]) > 0
