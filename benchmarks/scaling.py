@@ -18,7 +18,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -28,6 +28,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.apache.cluster import KafkaCluster
+from stream.broker import die_with_parent
 from stream.health import unwatched
 from stream.kafka import Cluster, Reader, create_topics, partition_for
 from stream.messages import EPOCH_KEY
@@ -129,6 +130,7 @@ def start_scorer(cluster: Cluster) -> "subprocess.Popen[bytes]":
             "RHYTHMWATCH_BOOTSTRAP": cluster.bootstrap,
             "RHYTHMWATCH_PREFIX": cluster.prefix,
         },
+        preexec_fn=die_with_parent,
     )
 
 
@@ -213,7 +215,7 @@ def throughput(cluster: Cluster, number: int, *, patients: int) -> Throughput:
 
 
 def changes(
-    cluster: Cluster, *, patients: int, steady_s: float
+    cluster: Cluster, *, patients: int, steady_s: float, say: Callable[[str], None]
 ) -> tuple[float, float, list[Change]]:
     """Measure joining, leaving and killing; return usual p50 and p99 latency and the changes."""
     own = fresh(cluster)
@@ -224,6 +226,7 @@ def changes(
         try:
             wait_for_group(own)
             live.start()
+            say("two scorers have joined; waiting until everybody is judged in time")
             settle(listener, patients)
             began = time.monotonic()
             time.sleep(steady_s)
@@ -231,6 +234,7 @@ def changes(
             p50, p99 = (float(np.percentile(usual, q)) for q in (50, 99))
             found = []
             for what in ("joins", "leaves", "killed"):
+                say(f"a scorer {what}" if what != "killed" else "a scorer is killed")
                 at = time.monotonic()
                 moves = len(listener.seen.moved)
                 match what:
@@ -322,34 +326,41 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--patients", type=int, default=200, help="in real time")
     parser.add_argument("--backlog", type=int, default=400, help="patients of the backlog")
     parser.add_argument("--seconds", type=float, default=20.0, help="without a change, first")
+    parser.add_argument("--only", choices=("throughput", "changes"), help="one part")
     parser.add_argument("--json", metavar="FILE", default="-", help="where to; - prints it")
     options = parser.parse_args(arguments)
     if min(options.patients, options.backlog, options.seconds) < 1:
         parser.error("--patients, --backlog and --seconds must be 1 or more")
     console = Console(stderr=True)
-    load = os.getloadavg()[0]
-    with console.status("starting three brokers") as status, KafkaCluster() as brokers:
-        rows = []
-        for number in SCORERS:
-            status.update(f"{number} scorers judge a backlog of {options.backlog} patients")
-            rows.append(throughput(brokers.cluster, number, patients=options.backlog))
-        status.update(f"{options.patients} patients in real time: join, leave, kill")
-        p50, p99, moves = changes(
-            brokers.cluster, patients=options.patients, steady_s=options.seconds
-        )
-    console.print(table_of(rows, "a backlog, 8 partitions, three brokers, two leads at 250 Hz"))
-    usual = f"latency without a change: p50 {p50:.2f} s, p99 {p99:.2f} s"
-    console.print(table_of(moves, f"{options.patients} patients in real time; {usual}"))
+    scaling: dict[str, object] = {}
     report = {
-        "scaling": {
-            "throughput": [asdict(row) for row in rows],
-            "patients": options.patients,
-            "usual_p50_s": p50,
-            "usual_p99_s": p99,
-            "changes": [asdict(move) for move in moves],
-        },
-        "machine": {"cores": os.cpu_count(), "load_before": load},
+        "scaling": scaling,
+        "machine": {"cores": os.cpu_count(), "load_before": os.getloadavg()[0]},
     }
+
+    def say(what: str) -> None:
+        console.print(f"[dim]{what}[/dim]")
+
+    say("starting three brokers")
+    with KafkaCluster() as brokers:
+        if options.only != "changes":
+            rows = []
+            for number in SCORERS:
+                say(f"{number} scorers judge a backlog of {options.backlog} patients")
+                rows.append(throughput(brokers.cluster, number, patients=options.backlog))
+            scaling["throughput"] = [asdict(row) for row in rows]
+            title = f"a backlog of {options.backlog} patients, two leads at 250 Hz, 8 partitions"
+            console.print(table_of(rows, title))
+        if options.only != "throughput":
+            say(f"{options.patients} patients in real time: join, leave, kill")
+            p50, p99, moves = changes(
+                brokers.cluster, patients=options.patients, steady_s=options.seconds, say=say
+            )
+            scaling["patients"] = options.patients
+            scaling["usual_p50_s"], scaling["usual_p99_s"] = p50, p99
+            scaling["changes"] = [asdict(move) for move in moves]
+            usual = f"latency without a change: p50 {p50:.2f} s, p99 {p99:.2f} s"
+            console.print(table_of(moves, f"{options.patients} patients in real time; {usual}"))
     text = json.dumps(report, indent=2) + "\n"
     if options.json == "-":
         sys.stdout.write(text)

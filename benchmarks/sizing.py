@@ -321,7 +321,7 @@ def _measured(results: Path) -> dict[str, tuple[float, str]]:
     if archive:
         found["archive_per_core"] = (float(archive["patients_per_core"]), "archive.json")
     scaling = _read(results / "scaling.json").get("scaling")
-    if scaling:
+    if scaling and "throughput" in scaling:
         speeds = [row["patients_per_core"] for row in scaling["throughput"]]
         found["scorer_per_core"] = (float(np.median(speeds)), "scaling.json")
     return found
