@@ -1,6 +1,7 @@
 """The front door: help, errors and exit statuses, as a person at a terminal meets them."""
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -55,7 +56,7 @@ def test_help_says_what_a_command_does_with_an_example(
     ]
     assert examples
     for example in examples:
-        commandline.check(example.split()[1:])
+        commandline.check(shlex.split(example)[1:])
 
 
 @pytest.mark.parametrize(
