@@ -11,15 +11,18 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from ecg import tick
 from ecg.annotation import Annotations
-from ecg.filters import ENGINE_FS, MAX_TAPS, QRS_BAND, WANDER_FREE, biquads, resampler
-from ecg.kernel import _take, blank
+from ecg.filters import ENGINE_FS, resampler
+from ecg.kernel import blank
 from ecg.lead import choose_leads
 from ecg.qrs import N_LOOKS, detect
 from ecg.record import Record
 from ecg.state import BAND_RING, N_LEADS, RING
 
 MATCH = round(0.15 * ENGINE_FS)
+_BLOCK_S = 0.5
+"""The engine's rings hold what comes of so much signal."""
 _MOST = 12
 """Candidates a second that there is room for."""
 
@@ -58,21 +61,23 @@ class Candidates:
 def filtered(record: Record) -> Filtered:
     """Filter a record as the engine does."""
     columns = choose_leads(record.leads).columns
-    state = blank()
-    state["n_leads"] = len(columns)
+    states = blank()
+    states["n_leads"] = len(columns)
     for lead, column in enumerate(columns):
-        state["column"][0, lead] = column
-        state["gain"][0, lead] = record.gain[column]
-        state["baseline"][0, lead] = record.baseline[column]
-    room = int(record.duration_s * ENGINE_FS) + 2
-    trace, band = (np.zeros((room, len(columns)), np.float32) for _ in range(2))
+        states["column"][0, lead] = column
+        states["gain"][0, lead] = record.gain[column]
+        states["baseline"][0, lead] = record.baseline[column]
     design = resampler(record.fs)
-    samples = np.ascontiguousarray(record.samples)
-    n = _filter(
-        state[0], samples, record.fs, design.step, design.unit, design.half, design.taps, trace,
-        band,
-    )  # fmt: skip
-    return Filtered(trace=trace[:n], band=band[:n])
+    step = int(_BLOCK_S * record.fs)
+    traces, bands = [], []
+    for start in range(0, record.n_samples, step):
+        before = int(states["made"][0])
+        block = record.samples[start : start + step]
+        tick.advance(states, tick.Batch(design, slots=[0], blocks=[block]))
+        made = np.arange(before, int(states["made"][0]))
+        traces.append(states["trace"][0, made % RING, : len(columns)])
+        bands.append(states["qrs_band"][0, made % BAND_RING, : len(columns)])
+    return Filtered(trace=np.concatenate(traces), band=np.concatenate(bands))
 
 
 def hear(signal: Filtered, leads: tuple[int, ...]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
@@ -119,35 +124,6 @@ def label(
         kept &= ~inside
     weights = np.full(int(kept.sum()), weight, np.float32)
     return Candidates(looks=looks[kept], targets=targets[kept], weights=weights)
-
-
-@njit(error_model="numpy")
-def _filter(
-    s: np.void,
-    samples: NDArray[np.int16],
-    fs: float,
-    step: int,
-    unit: int,
-    half: int,
-    taps: NDArray[np.float64],
-    trace: Signal,
-    band: Signal,
-) -> int:
-    n = taps.shape[1]
-    for row in range(samples.shape[0]):
-        _take(s, samples[row], fs)
-        while (s["made"] * step) // unit + half < s["taken"]:
-            e = s["made"]
-            weights = taps[((e * step) % unit) * taps.shape[0] // unit]
-            first = s["newest"] + MAX_TAPS - n + 1
-            for lead in range(s["n_leads"]):
-                value = 0.0
-                for k in range(n):
-                    value += weights[k] * s["history"][lead, first + k]
-                trace[e, lead] = biquads(WANDER_FREE, s["wander"][lead], value)
-                band[e, lead] = biquads(QRS_BAND, s["band"][lead], value)
-            s["made"] = e + 1
-    return int(s["made"])
 
 
 @njit(error_model="numpy")
