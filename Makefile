@@ -38,7 +38,7 @@ test: check browser ## every check and test but the slow ones
 test-all: check browser ## also the tests that take minutes
 	$(BIN)/python -m pytest
 
-train: install ## fit the model on MIT-BIH DS1 (RHYTHMWATCH_DATA says where), under 20 minutes on two cores
+train: install ## fit the model that ships (RHYTHMWATCH_DATA says where recordings lie), under an hour on two cores
 	$(BIN)/rhythmwatch train
 
 # what others need is older than what we use: an environment of their own
