@@ -25,6 +25,8 @@ OTHERS: dict[str, tuple[str, ...]] = {
     "model": (),
     "qrs": ("--data", "{data}"),
     "quality": ("--data", "{data}"),
+    "scaling": (),
+    "sizing": (),
 }
 """Other modules and their arguments; those with {data} run where recordings are set."""
 

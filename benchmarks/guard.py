@@ -99,7 +99,9 @@ def compare(today: Mapping[str, Any], kept: Mapping[str, Any]) -> list[Line]:
 
 def last_kept(folder: Path = RESULTS) -> dict[str, Any] | None:
     """Return the newest kept report, None where there is none."""
-    reports = [json.loads(p.read_text(encoding="utf-8")) for p in sorted(folder.glob("*.json"))]
+    found = [json.loads(p.read_text(encoding="utf-8")) for p in sorted(folder.glob("*.json"))]
+    # other benchmarks keep theirs beside them
+    reports = [report for report in found if "kept_at" in report]
     if not reports:
         return None
     newest: dict[str, Any] = max(reports, key=lambda report: str(report["kept_at"]))

@@ -47,6 +47,17 @@ def test_measured_figures_win_over_assumed_and_given_over_both(tmp_path: Path) -
     assert figures_of(tmp_path, {"archive_per_core": 7.0})["archive_per_core"].value == 7.0
 
 
+def test_kept_capacity_says_how_many_a_core_scores(tmp_path: Path) -> None:
+    row = {"held": True, "chunk_ms": 250, "patients": 5000, "cpu": {"scorer": 0.5}}
+    kept = {"kept_at": "2026-01-02T03:04:05", "kafka": [row], "stages": {"model": 0.4}}
+    (tmp_path / "capacity-1.json").write_text(json.dumps(kept))
+    (tmp_path / "archive.json").write_text(json.dumps({"archive": {"patients_per_core": 1.0}}))
+    figures = figures_of(tmp_path, {})
+    assert figures["scorer_per_core"].value == 10_000.0
+    assert figures["scorer_per_core"].source == "capacity of 2026-01-02"
+    assert figures["model_share"].value == 0.4
+
+
 def test_weights_are_those_of_the_messages() -> None:
     weight = sizing.weigh(SITES[2], seconds=3.0)
     assert 500 < weight.waveforms < 1000
