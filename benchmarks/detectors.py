@@ -6,7 +6,7 @@ lead, the one that ours likes best, and see the whole recording with all of its 
 
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import Any
@@ -15,16 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.quality import Said
-from ecg.chunk import Chunk
 from ecg.judge import Judge
 from ecg.lead import choose_leads
 from ecg.monitor import Monitor
 from ecg.record import Record
+from training.hearing import as_live
 
 CHUNK_S = 1.0
 """Signal a chunk; what is found does not depend on it."""
-HELD_S = 0.4
-"""How long a record's last value is held after its end, so that its last beat is seen whole."""
 
 Beats = NDArray[np.int64]
 Report = Callable[[str], None]
@@ -78,7 +76,7 @@ def live(judge: Judge | None, *, one_lead: bool = False) -> Detector:
         monitor = Monitor(judge)
         beats: dict[str, list[int]] = {name: [] for name in records}
         reasons: dict[str, list[str | None]] = {name: [] for name in records}
-        streams = {name: _stream(record) for name, record in records.items()}
+        streams = {name: as_live(record, CHUNK_S) for name, record in records.items()}
         process_s = 0.0
         while streams:
             chunks = []
@@ -197,24 +195,6 @@ def only(record: Record, column: int) -> Record:
         gain=(record.gain[column],),
         baseline=(record.baseline[column],),
     )
-
-
-def _stream(record: Record) -> Iterator[Chunk]:
-    """Yield a record, its last value for a moment, and a break that ends its last beat."""
-    yield from record.chunks(record.name, "bench", duration_s=CHUNK_S)
-    held = round(HELD_S * record.fs)
-    for first, n, breaks in ((0, held, False), (held, 1, True)):
-        yield Chunk(
-            patient=record.name,
-            stream="bench",
-            first_sample=record.n_samples + first,
-            fs=record.fs,
-            leads=record.leads,
-            samples=np.repeat(record.samples[-1:], n, axis=0),
-            gain=record.gain,
-            baseline=record.baseline,
-            discontinuity=breaks,
-        )
 
 
 def _length_s(records: Mapping[str, Record]) -> float:

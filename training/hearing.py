@@ -25,9 +25,10 @@ CHUNK_S = 0.25
 """Signal a chunk, as live; the findings do not depend on it."""
 COMPANY = 24
 """Records heard at a time; more are not faster, and all are held in memory."""
-FLUSH_S = 3.0
-"""How long the last value is held after a record's end, so that its last beats reach their
-time limit; missing samples would make them unfit to be judged."""
+HELD_S = 0.4
+"""How long the last value is held after a record's end, so that a last QRS passes the filters;
+missing samples would make it unfit to be judged. Then a discontinuity ends the signal, and what
+waits is judged: a flat line for longer is a signal of its own, in which beats are looked for."""
 
 Advance = Callable[[float], None]
 """Called with the signal that has been heard since the last call, in s."""
@@ -120,7 +121,7 @@ def hear(
         record.name: _Listening(record=record, annotations=truth) for record, truth in records
     }
     monitor = Monitor(judge, on_beat=on_beat)
-    streams = [_stream(item.record, chunk_s) for item in listening.values()]
+    streams = [as_live(item.record, chunk_s) for item in listening.values()]
     with one_thread():
         while chunks := [c for stream in streams if (c := next(stream, None)) is not None]:
             for findings in monitor.advance(chunks):
@@ -201,20 +202,24 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _stream(record: Record, chunk_s: float) -> Iterator[Chunk]:
+def as_live(record: Record, chunk_s: float) -> Iterator[Chunk]:
+    """Yield a record chunk by chunk, and what makes its last beats known."""
     yield from record.chunks(record.name, "evaluate", duration_s=chunk_s)
     if not record.n_samples:
         return
-    yield Chunk(
-        patient=record.name,
-        stream="evaluate",
-        first_sample=record.n_samples,
-        fs=record.fs,
-        leads=record.leads,
-        samples=np.repeat(record.samples[-1:], round(FLUSH_S * record.fs), axis=0),
-        gain=record.gain,
-        baseline=record.baseline,
-    )
+    held = round(HELD_S * record.fs)
+    for first, n, ends in ((0, held, False), (held, 1, True)):
+        yield Chunk(
+            patient=record.name,
+            stream="evaluate",
+            first_sample=record.n_samples + first,
+            fs=record.fs,
+            leads=record.leads,
+            samples=np.repeat(record.samples[-1:], n, axis=0),
+            gain=record.gain,
+            baseline=record.baseline,
+            discontinuity=ends,
+        )
 
 
 def _length_s(chunk: Chunk, record: Record) -> float:
