@@ -310,7 +310,7 @@ def evaluate(
       rhythmwatch evaluate mitdb --records ds2
       rhythmwatch evaluate mitdb --records 100,119 --json - --annotations found
       rhythmwatch evaluate mitdb --records ds1 --report ds1.html
-      rhythmwatch evaluate mitdb --records ds2 --seeds seeds --why "new features"
+      rhythmwatch evaluate mitdb --records ds2 --seeds seeds --why release
     """
     settings = _enter(context)
     from ecg.checkpoint import SHIPPED
@@ -329,6 +329,34 @@ def evaluate(
         weights=weights or SHIPPED,
         device=device or settings.device,
     )
+
+
+@app.command("model-card", rich_help_panel="Model")
+def model_card(
+    context: typer.Context,
+    weights: Annotated[
+        Path | None, typer.Option(help="Another model than the shipped one.")
+    ] = None,
+    figures: Annotated[
+        Path | None, typer.Option(help="Figures of evaluate --json to show; else those it shows.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The page; else README.md beside the weights.")
+    ] = None,
+) -> None:
+    """Write a page about a model: data, licence, intended use, limits, figures.
+
+    It says what the card beside the weights says, in words.
+
+    [bold]Examples[/bold]
+      rhythmwatch model-card
+      rhythmwatch model-card --figures ds2.json
+    """
+    _enter(context)
+    from ecg.checkpoint import SHIPPED
+    from training.model_card import write_model_card
+
+    typer.echo(f"{write_model_card(weights or SHIPPED, figures=figures, out=out)}")
 
 
 @records_app.command("list")

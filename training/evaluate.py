@@ -78,8 +78,8 @@ def run(
     Returns
     -------
     dict
-        The figures, as ``training.scorecard.scorecard`` gives them, and with ``seeds``
-        those of ``training.seeds.compared``.
+        The version of the ``model``, the figures, as ``training.scorecard.scorecard`` gives
+        them, and with ``seeds`` those of ``training.seeds.compared``.
 
     Raises
     ------
@@ -110,7 +110,7 @@ def run(
             on_heard=lambda s: bar.advance(task, s / 60),
             on_beat=beats,
         )
-        card = scorecard(heard, from_s=from_s)
+        card = {"model": judge.version, **scorecard(heard, from_s=from_s)}
         if beats is not None:
             task = bar.add_task("judging with each seed", total=len(others), unit="models")
             said = []

@@ -36,16 +36,27 @@ NAMED = {"ds1": DS1, "ds2": DS2, "ds2-strict": DS2_STRICT}
 
 
 def person_of(record: str) -> str:
-    """Return the name under which the person of a MIT-BIH record goes.
+    """Return the name under which the person of a record goes.
 
-    The noise stress records (``118e06``) are made from 118 and 119.
+    The noise stress records (``118e06``) are made from 118 and 119 of MIT-BIH. In
+    other databases every record is taken for a person of its own: nobody says otherwise.
+
+    Parameters
+    ----------
+    record : str
+        Its name, with the database before it (``svdb/800``) or, in MIT-BIH, without.
 
     Examples
     --------
-    >>> person_of("202"), person_of("201"), person_of("118e06"), person_of("100")
+    >>> person_of("202"), person_of("mitdb/201"), person_of("nstdb/118e06"), person_of("100")
     ('201', '201', '118', '100')
+    >>> person_of("svdb/800")
+    'svdb/800'
     """
-    base = record[:3] if record[:3] in ("118", "119") else record
+    database, _, name = record.rpartition("/")
+    if database not in ("", "mitdb", "nstdb"):
+        return record
+    base = name[:3] if name[:3] in ("118", "119") else name
     return SAME_PERSON.get(base, base)
 
 

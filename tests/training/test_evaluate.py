@@ -1,5 +1,6 @@
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +17,14 @@ from ecg.metrics import NOT_JUDGED
 from ecg.model import BeatEnsemble, BeatLSTM, BeatLSTMSize, RhythmLSTM
 from ecg.script import Step
 from ecg.simulator import Simulator, write_wfdb
+from training.errors import MarkersError
 from training.evaluate import run
 from training.found import write_found
 from training.hearing import evaluate
 from training.scorecard import scorecard
+from training.seeds import Beats, checkpoints
 from training.selection import select
-from training.tables import table_of
+from training.tables import table_of, write_markdown
 
 SINUS = [Step(duration_s=40, rate_bpm=75, pvc_per_min=6)]
 NOISY = [Step(duration_s=30), Step(duration_s=20, artefact="lead_off"), Step(duration_s=10)]
@@ -137,6 +140,7 @@ def test_json_is_all_that_is_printed_when_asked_for_on_standard_output(
     )
     assert json.loads(out.getvalue()) == card
     assert list(card) == [
+        "model",
         "records",
         "delay_s",
         "unfit_share",
@@ -215,3 +219,81 @@ def test_table_shows_records_average_and_gross(directory: Path) -> None:
     lines = [line for line in out.getvalue().splitlines() if "100.00" in line]
     assert [line.split("│")[1].strip() for line in lines] == ["calm", "off", "average", "gross"]
     assert "delay of a beat: p50" in out.getvalue()
+
+
+def test_models_of_seeds_say_of_kept_beats_what_they_say_live(directory: Path) -> None:
+    judges = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        beats = BeatEnsemble([BeatLSTM(BeatLSTMSize())])
+        judges.append(Judge(beats, RhythmLSTM(), version=f"rw-{seed}", device="cpu"))
+    kept = Beats()
+    names = ["calm", "fast", "off"]
+    heard = evaluate(directory, names, judge=None, on_beat=kept)
+    for judge in judges:
+        live = evaluate(directory, names, judge=judge)
+        for a, b in zip(kept.judged(heard, judge), live, strict=True):
+            for field in ("name", "samples", "classes", "delays_s", "probabilities", "fit"):
+                equal_nan = field == "probabilities"
+                assert np.array_equal(getattr(a, field), getattr(b, field), equal_nan=equal_nan)
+
+
+def test_seeds_are_listed_with_mean_and_standard_deviation(
+    directory: Path, tmp_path: Path, weights: Path
+) -> None:
+    folder = tmp_path / "seeds"
+    for k in (10, 2):  # in the order of numbers, not of names
+        torch.manual_seed(k)
+        beats = BeatEnsemble([BeatLSTM(BeatLSTMSize())])
+        save(beats, RhythmLSTM(), folder / f"seed-{k}.safetensors", temperature=1.0)
+    assert [path.stem for path in checkpoints([folder])] == ["seed-2", "seed-10"]
+    card = run(
+        directory,
+        records="calm",
+        seeds=[folder, weights],
+        weights=weights,
+        device="cpu",
+        from_s=5.0,
+        console=Console(file=io.StringIO()),
+    )
+    assert len(card["seeds"]) == 3
+    assert card["seeds"][2]["V"] == card["beats"]["V"]
+    accuracies = [seed["accuracy"] for seed in card["seeds"]]
+    assert card["seeds_mean"]["accuracy"] == pytest.approx(np.mean(accuracies), abs=1e-6)
+    assert card["seeds_sd"]["accuracy"] == pytest.approx(np.std(accuracies, ddof=1), abs=1e-6)
+    assert set(card["seeds"][0]) >= {"V", "S", "S_without_232_219"}
+
+
+def test_absent_seeds_are_named(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"no seed-0\.safetensors"):
+        checkpoints([tmp_path])
+    with pytest.raises(CheckpointError, match="no weights"):
+        checkpoints([tmp_path / "none.safetensors"])
+
+
+def test_figures_replace_what_stands_between_their_markers(directory: Path, tmp_path: Path) -> None:
+    card = scorecard(evaluate(directory, ["calm"], judge=None), from_s=5.0)
+    page = tmp_path / "docs" / "page.md"
+    write_markdown(page, card, name="some calm")
+    page.write_text(f"before\n{page.read_text().replace('100.00', '1.00')}after\n")
+    write_markdown(page, card, name="some calm")
+    text = page.read_text()
+    assert text.startswith("before\n<!-- figures: some calm -->\n1 records")
+    assert text.endswith("<!-- end of figures -->\nafter\n")
+    assert "| QRS, 150 ms | 100.00 | 100.00 |" in text
+    with pytest.raises(MarkersError, match="has no place for these figures"):
+        write_markdown(page, card, name="others")
+    assert page.read_text() == text
+
+
+def test_s_and_the_doubled_person_are_also_scored_without(directory: Path, tmp_path: Path) -> None:
+    for name in ("202", "232", "201"):
+        for suffix in (".hea", ".dat", ".atr"):
+            there = (directory / f"calm{suffix}").read_bytes()
+            (tmp_path / f"{name}{suffix}").write_bytes(there.replace(b"calm", name.encode()))
+    heard = evaluate(tmp_path, ["201", "202", "232"], judge=None)
+    every = [replace(one, classes=np.full(len(one.samples), "S")) for one in heard]
+    card = scorecard(every, from_s=5.0)
+    assert card["without_202"]["qrs"] == card["qrs"] == {"se": 1.0, "ppv": 1.0}
+    assert card["S_without_232_219"]["ppv"] == 0.0
+    assert scorecard(every[:1], from_s=5.0)["without_202"] is None
