@@ -31,6 +31,17 @@ def test_a_beat_has_the_same_bits_in_batches_of_every_size(n: int) -> None:
     assert not memory[n:].any()
 
 
+def test_measured_batches_change_no_bits() -> None:
+    rows = np.arange(N)
+    at_work = judge()
+    memory = np.zeros((N, 2, at_work.hidden), np.float32)
+    before = at_work.judge_beats(rows, WINDOWS, CONTEXTS, memory)
+    at_work.choose_batches()
+    again = np.zeros_like(memory)
+    assert np.array_equal(at_work.judge_beats(rows, WINDOWS, CONTEXTS, again), before)
+    assert np.array_equal(again, memory)
+
+
 def test_beats_of_one_patient_are_judged_one_after_the_other() -> None:
     at_work = judge()
     together = np.zeros((2, 2, at_work.hidden), np.float32)

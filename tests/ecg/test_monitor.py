@@ -1,5 +1,6 @@
 """The monitor's contracts: same input, same output, whatever the chunks and the company."""
 
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -66,6 +67,34 @@ def test_exported_state_is_at_most_16_kb(whole: Chunk) -> None:
     monitor = Monitor(judge())
     monitor.advance([whole])
     assert len(monitor.export("P1")) <= 16_000
+
+
+def test_a_patient_takes_at_most_128_kb_of_memory(whole: Chunk) -> None:
+    monitor = Monitor(judge())
+    monitor.advance([part(whole, 0, 90)])  # what all patients share is there
+    patients = 150
+    tracemalloc.start()
+    try:
+        for at in range(0, 720, 90):
+            chunk = part(whole, at, at + 90)
+            monitor.advance([replace(chunk, patient=f"Q{k}") for k in range(patients)])
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert taken / patients <= 128_000
+
+
+def test_chunks_of_one_patient_in_one_call_are_taken_in_their_order(whole: Chunk) -> None:
+    chunks = cut(part(whole, 0, 7200), 90)
+    # a gap, a splice and a repeat among them
+    chunks[20] = replace(chunks[20], discontinuity=True)
+    chunks[40:41] = [chunks[39], chunks[3]]
+    others = [replace(chunk, patient="P2") for chunk in chunks]
+    together = Monitor(judge()).advance(
+        [c for pair in zip(chunks, others, strict=True) for c in pair]
+    )
+    assert said(together, "P1") == said(watch(Monitor(judge()), chunks))
+    assert [f.patient for f in together] == ["P1", "P2"]
 
 
 def test_damaged_or_foreign_state_is_refused(whole: Chunk) -> None:
