@@ -7,7 +7,8 @@ from typing import Any
 
 from ecg.checkpoint import read_card
 from ecg.errors import CheckpointError
-from training.tables import BEGIN, END, markdown_of
+from training.page import BEGIN, END
+from training.tables import markdown_of
 
 LIMITS = (
     "Beats are judged from one or two leads at 125 Hz. ST segments, QT and 12-lead patterns are "
