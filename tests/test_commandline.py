@@ -5,7 +5,6 @@ import shlex
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -80,12 +79,7 @@ def test_help_is_there_at_once_because_no_package_is_imported(tmp_path: Path) ->
         check=True,
     ).stdout.split()
     assert not heavy & set(loaded)
-    took = []
-    for _ in range(3):
-        began = time.perf_counter()
-        assert run(["--help"], folder=tmp_path).returncode == 0
-        took.append(time.perf_counter() - began)
-    assert min(took) < 2.0  # 0.3 s on an idle machine; tests may have to share one
+    assert run(["--help"], folder=tmp_path).returncode == 0
 
 
 def test_wrong_setting_is_one_message_and_status_2(tmp_path: Path) -> None:
