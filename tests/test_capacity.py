@@ -165,7 +165,8 @@ def test_page_gets_the_tables_between_its_marks(said: dict[str, Any]) -> None:
 
 
 def test_flops_are_those_of_the_layers() -> None:
-    whole, lstm = limit.flops_of(BeatLSTM(BeatLSTMSize()), *sequence())
+    size = BeatLSTMSize(conv=(8, 16, 16), beat=48, hidden=48)
+    whole, lstm = limit.flops_of(BeatLSTM(size), *sequence())
     # the LSTM: four gates of 48 units, each from 48 inputs and 48 of before
     assert lstm == 2 * 4 * 48 * (48 + 48)
     convolutions = 2 * (8 * CHANNELS * 7 * 63 + 16 * 8 * 5 * 32 + 16 * 16 * 3 * 16)

@@ -139,8 +139,8 @@ class Versus:
             environment={"RHYTHMWATCH_PREFIX": cluster.prefix},
         )
         found = []
+        readable = _Readable(cluster, scorer)
         try:
-            readable = _Readable(cluster, scorer)
             backlog.fill(LEAD_IN_S)
             readable.wait_for(backlog)
             for _ in range(self.runs):
@@ -149,8 +149,8 @@ class Versus:
                 readable.wait_for(backlog)
                 used = process_cpu_s(scorer.process.pid) - before
                 found.append(backlog.patients * self.run_s / used)
-            readable.close()
         finally:
+            readable.close()
             scorer.close()
         return found
 
