@@ -24,7 +24,7 @@ CONTEXT = (
     "pre RR / mean of 10",
     "pre RR / mean of a minute",
     "post RR / mean of a minute",
-    "mean change of 10 RR / their mean",
+    "median change of 10 RR / their mean",
     "no RR before",
     "no beat after in time",
     "likeness to the template, first lead",
@@ -158,19 +158,23 @@ def _log_ratio(a: float, b: float) -> float:
 def _recent_rr(s: np.void) -> tuple[float, float]:
     """Mean of the 10 RR intervals up to the beat, and the logarithm of how much they change.
 
-    The change is the mean difference of neighbours over the mean: large in atrial fibrillation,
-    where a short RR says little. Intervals that end after the beat are known, and left out.
+    The change is the median difference of neighbours over the mean: large in atrial fibrillation,
+    where a short RR says little, and small where single beats come early or late. Intervals that
+    end after the beat are known, and left out.
     """
     after = s["pending_n"] - 1
     newest = s["rr_n"] - 1 - after
     n = min(newest + 1, min(10, RR_MEMORY - after))
     if n <= 0:
         return float(s["rr_long"]), _LEAST_CHANGE
-    total, changes = s["rr"][newest % RR_MEMORY], 0.0
+    changes = np.empty(10)
+    total = s["rr"][newest % RR_MEMORY]
     for back in range(1, n):
         interval = s["rr"][(newest - back) % RR_MEMORY]
         total += interval
-        changes += abs(interval - s["rr"][(newest - back + 1) % RR_MEMORY])
+        changes[back - 1] = abs(interval - s["rr"][(newest - back + 1) % RR_MEMORY])
     mean = total / n
-    change = changes / max(n - 1, 1) / mean
+    if n < 3:
+        return float(mean), _LEAST_CHANGE
+    change = np.median(changes[: n - 1]) / mean
     return float(mean), float(max(np.log(max(change, 1e-6)), _LEAST_CHANGE))
