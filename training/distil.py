@@ -20,7 +20,7 @@ from training.lesson import Lesson
 
 OPINION_SHARE = 0.7
 """Weight of the teachers' opinion in the loss; the labels have the rest."""
-EPOCHS = 1.5
+EPOCHS = 1.0
 """Passes of the student, as a multiple of the teachers'."""
 
 
