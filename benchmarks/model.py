@@ -31,6 +31,7 @@ from ecg.finding import BEAT_CLASSES
 from ecg.judge import Judge
 from ecg.model import PlainLSTM
 from ecg.state import WINDOW
+from training.page import put_between
 
 MOST_PARAMETERS = 500_000
 LEAST_BEATS_PER_S = 60_000
@@ -215,7 +216,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     card = measured(options.weights, console=console)
     _print(card, console)
     if options.markdown is not None:
-        options.markdown.write_text(markdown(card), encoding="utf-8")
+        put_between(options.markdown, markdown(card), name="model")
     text = json.dumps(card, indent=2) + "\n"
     if options.json == "-":
         sys.stdout.write(text)

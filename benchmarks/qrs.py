@@ -33,6 +33,7 @@ from ecg.metrics import LEARNING_S, MATCH_S, BeatCounts, count_beats, match_beat
 from ecg.record import Record, read_record, record_names
 from ecg.warm import warm_up
 from training.noise_curves import write_noise_curves
+from training.page import put_between
 from training.split import DS1, DS2, PACED
 
 TIGHT_S = 0.050
@@ -223,7 +224,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     card["records"] = list(names)
     _print(card, console)
     if options.markdown is not None:
-        options.markdown.write_text(markdown(card), encoding="utf-8")
+        put_between(options.markdown, markdown(card), name="detectors")
     if options.figure is not None:
         write_noise_curves(card["noise"], options.figure)
     text = json.dumps(card, indent=2) + "\n"

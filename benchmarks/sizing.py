@@ -37,10 +37,10 @@ from stream.messages import (
     headers_of,
     pack_samples,
 )
+from training.page import put_between
 
 RESULTS = Path(__file__).parent / "results"
 PAGE = Path(__file__).parents[1] / "docs" / "guides" / "sizing.md"
-BEGIN, END = "<!-- written by benchmarks.sizing -->", "<!-- end -->"
 
 STATE_EVERY_S = 30.0
 """How often ``score`` writes a patient's state."""
@@ -396,22 +396,6 @@ def _said(name: str, value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.2g}"
 
 
-def write_page(page: Path, tables: str) -> None:
-    """Put the tables between the marks of a page.
-
-    Raises
-    ------
-    ValueError
-        If the page has no such marks.
-    """
-    text = page.read_text(encoding="utf-8")
-    if BEGIN not in text or END not in text:
-        raise ValueError(f"{page} must hold {BEGIN} and {END}, between which the tables go")
-    before, rest = text.split(BEGIN, 1)
-    after = rest.split(END, 1)[1]
-    page.write_text(f"{before}{BEGIN}\n\n{tables}\n\n{END}{after}", encoding="utf-8")
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """Weigh, place, count, and print a table and JSON."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.sizing", description=__doc__)
@@ -441,7 +425,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         table.add_row(name.replace("_", " "), *(_said(name, asdict(one)[name]) for one in plans))
     console.print(table)
     if options.page is not None:
-        write_page(options.page, markdown(plans, weights, figures))
+        put_between(options.page, markdown(plans, weights, figures) + "\n", name="sizing")
     report = {
         "sizing": [asdict(one) for one in plans],
         "weights": {name: asdict(weight) for name, weight in weights.items()},

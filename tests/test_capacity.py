@@ -14,13 +14,13 @@ from benchmarks.capacity import __main__ as capacity
 from benchmarks.capacity import engine, limit, machine, report
 from benchmarks.capacity.feed import simulated
 from benchmarks.capacity.live import Live, LiveRow
-from benchmarks.capacity.page import BEGIN, END
 from benchmarks.capacity.ratios import ratio_of
 from benchmarks.capacity.versus import Versus
 from benchmarks.peers.names import NAMES
 from ecg.features import CHANNELS, N_CONTEXT
 from ecg.model import BeatLSTM, BeatLSTMSize
 from ecg.state import WINDOW
+from training.page import BEGIN, END
 
 FEED = simulated(patients=2, duration_s=6.0)
 
@@ -115,7 +115,7 @@ def live_row(patients: int, chunk_ms: int, seconds: float) -> LiveRow:
 def said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
     """Return what the command writes, its measurements replaced by quick ones."""
     page = tmp_path / "page.md"
-    page.write_text(f"# Capacity\n{BEGIN}\nold\n{END}\nrest\n")
+    page.write_text(f"# Capacity\n{BEGIN.format(name='capacity')}\nold\n{END}\nrest\n")
     found = {name: [1000.0, 1100.0] for name in ("ours", *NAMES)}
     monkeypatch.setattr(machine, "matmul_gflops", lambda **_: 100.0)
     monkeypatch.setattr(machine, "idle_check", lambda _s=0.0: 0.0)

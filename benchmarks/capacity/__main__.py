@@ -14,6 +14,7 @@ from rich.console import Console
 
 from benchmarks.capacity import page, report
 from benchmarks.capacity.table import sheets
+from training.page import put_between
 
 HOW = "`make bench` installs the packages in an environment of their own, .venv-bench"
 
@@ -24,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="end within five minutes")
     parser.add_argument("--json", metavar="FILE", help="write the figures there; - is the output")
     parser.add_argument(
-        "--markdown", type=Path, metavar="PAGE", help="write the tables between the page's marks"
+        "--markdown", type=Path, metavar="PAGE", help="write the tables between the page's markers"
     )
     parser.add_argument("--data", type=Path, help="recordings; else as RHYTHMWATCH_DATA says")
     parser.add_argument("--scorers", type=int, default=1, help="processes that share the patients")
@@ -49,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for sheet in sheets(found):
         console.print(sheet.rich())
     if asked.markdown:
-        page.write(asked.markdown, found)
+        put_between(asked.markdown, page.tables(found), name="capacity")
     if asked.json == "-":
         json.dump(found, sys.stdout, indent=2)
         sys.stdout.write("\n")

@@ -1,12 +1,9 @@
-"""Writes the tables into the page of the docs, between two marks."""
+"""The report as Markdown, for the page of the docs."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from benchmarks.capacity.table import sheets
-
-BEGIN, END = "<!-- capacity: begin -->", "<!-- capacity: end -->"
 
 
 def tables(report: Mapping[str, Any]) -> str:
@@ -17,19 +14,3 @@ def tables(report: Mapping[str, Any]) -> str:
     if report["quick"]:
         warning += "A quick run (`--quick`): a minute a load, two runs of each peer.\n\n"
     return warning + "\n".join(sheet.markdown() for sheet in sheets(report))
-
-
-def write(path: Path, report: Mapping[str, Any]) -> None:
-    """Replace what stands between the marks of a page.
-
-    Raises
-    ------
-    ValueError
-        If the page lacks the marks.
-    """
-    page = path.read_text(encoding="utf-8")
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"{path} must have the lines {BEGIN} and {END}; tables go between them")
-    path.write_text(f"{before}{begin}\n\n{tables(report)}\n{end}{after}", encoding="utf-8")
