@@ -285,7 +285,8 @@ def evaluate(
         Path | None, typer.Option(help="Write an HTML page with the strips judged wrong.")
     ] = None,
     markdown: Annotated[
-        Path | None, typer.Option(help="Write a Markdown table, between its markers.")
+        list[Path] | None,
+        typer.Option(help="Page to write a table into, between its markers; may be repeated."),
     ] = None,
     noise: Annotated[
         Path | None, typer.Option(help="Noise figures (benchmarks.qrs --json) for the report.")
@@ -323,7 +324,7 @@ def evaluate(
         annotations=annotations,
         report=report,
         noise=noise,
-        markdown=markdown,
+        markdown=markdown or (),
         seeds=seeds or (),
         why=why,
         weights=weights or SHIPPED,

@@ -33,7 +33,7 @@ def run(
     annotations: str | Path | None = None,
     report: str | Path | None = None,
     noise: str | Path | None = None,
-    markdown: str | Path | None = None,
+    markdown: Sequence[str | Path] = (),
     seeds: Sequence[Path] = (),
     why: str = "",
     weights: Path = SHIPPED,
@@ -58,8 +58,8 @@ def run(
         Where an HTML page goes that shows the figures and the strips judged wrong.
     noise : str or Path, optional
         Figures of ``python -m benchmarks.qrs --json``, whose noise curves the page shows as well.
-    markdown : str or Path, optional
-        A page into which the figures go as a Markdown table, between its markers.
+    markdown : sequence of (str or Path)
+        Pages into which the figures go as a Markdown table, between their markers.
     seeds : sequence of Path
         Weights of several seeds, or directories of them, which judge the same beats.
     why : str
@@ -127,8 +127,8 @@ def run(
             write_found(annotations, one)
     if report is not None:
         write_report(report, card, heard, directory=directory, model=judge.version, noise=curves)
-    if markdown is not None:
-        write_markdown(markdown, card, name=f"{Path(directory).name} {records.lower()}")
+    for page in markdown:
+        write_markdown(page, card, name=f"{Path(directory).name} {records.lower()}")
     text = json.dumps(card, indent=2) + "\n"
     if json_file is not None and str(json_file) != "-":
         Path(json_file).write_text(text, encoding="utf-8")
