@@ -22,7 +22,7 @@ beats are found in retrospect, within the 2.0 s that a beat may take.
 import numpy as np
 from numpy.typing import NDArray
 
-from ecg import qrs_weights as net
+from ecg.candidate import FLOOR_MV, learn_shape, look, odds_of
 from ecg.compiled import compiled
 from ecg.filters import ENGINE_FS, QRS_BAND_DELAY
 from ecg.quality import FLAT, LEAD_OFF, MISSING
@@ -35,16 +35,12 @@ from ecg.state import (
     N_LEADS,
     PENDING,
     RR_MEMORY,
-    SHAPE,
-    SHAPES,
 )
 
 LEARN = round(1.6 * ENGINE_FS)
 REFRACTORY = round(0.2 * ENGINE_FS)
 TOO_OLD = round(1.8 * ENGINE_FS)
 """A candidate older than this can no longer be judged within 2.0 s."""
-FLOOR_MV = 0.012
-"""Height of the smallest QRS, 0.15 mV (IEC 60601-2-27 asks to detect no smaller one)."""
 SEARCH_BACK_RR = 1.66
 SEARCH_BACK = -2.0
 """Log-odds from which a candidate is taken when a beat is overdue."""
@@ -61,35 +57,6 @@ _WEIGH = 25
 """Engine samples between two looks at how leads are to be weighed."""
 _REST_UP, _REST_DOWN = 1.003, 1.0 / 1.009
 """Steps of the running quartile of a lead's height, which is what lies between its beats."""
-_ALIKE = 0.8
-"""Correlation from which a beat has the shape of a template."""
-_LAGS = 10
-
-LOOKS = (
-    "log combined height over usual",
-    "log deepest since the last candidate over combined height",
-    "log slope over that of the last beat",
-    "log height over usual, better lead",
-    "log height over usual, other lead",
-    "log usual over rest, better lead",
-    "log usual over rest, other lead",
-    "correlation with the likest template, better lead",
-    "correlation with the likest template, other lead",
-    "log size over that of the template, better lead",
-    "log size over that of the template, other lead",
-    "joint correlation",
-    "log steepest slope over height, better lead",
-    "log time since the last beat over mean RR",
-    "its square",
-    "time since the last beat, up to 0.4 s",
-    "log mean RR",
-    "templates known",
-    "one lead only",
-    "log height over the highest of late, better lead",
-    "log height over the highest of late, other lead",
-)
-"""What is known of a candidate, in order; natural logarithms."""
-N_LOOKS = len(LOOKS)
 
 
 @compiled
@@ -203,145 +170,21 @@ def _candidate(s: np.void, e: int) -> None:
     since = r - s["last_r"]
     if s["last_r"] >= 0 and since < REFRACTORY:
         return
-    shape, lag = _look(s, e, p, steepest)
-    odds = _odds(s["looks"])
+    shape, lag = look(s, e, p, steepest)
+    odds = odds_of(s["looks"])
     late = s["last_r"] >= 0 and since > SEARCH_BACK_RR * s["rr_mean"]
     if odds > 0:
         if late:
             _search_back(s, e)
         _learn_levels(s, s["peak_heights"], 0.125)
-        _learn_shape(s, e, p + lag, shape)
-        _accept(s, r, steepest)
+        learn_shape(s, e, p + lag, shape)
+        accept(s, r, steepest)
     elif late and (odds > SEARCH_BACK or s["peak"] > TALL):
         _learn_levels(s, s["peak_heights"], 0.25)
-        _learn_shape(s, e, p + lag, shape)
-        _accept(s, r, steepest)
+        learn_shape(s, e, p + lag, shape)
+        accept(s, r, steepest)
     else:
         _remember(s, r, s["peak_heights"], steepest, odds)
-
-
-@compiled
-def _look(s: np.void, e: int, p: int, steepest: float) -> tuple[int, int]:
-    """Fill ``looks`` for the peak that has just passed; return the likest template and its lag."""
-    s["looked_at"] = p - QRS_BAND_DELAY
-    out = s["looks"]
-    out[:] = 0.0
-    one = s["n_leads"] == 1
-    better = 0 if one or s["trust"][0] >= s["trust"][1] else 1
-    other = better if one else 1 - better
-    out[0] = _log(s["peak"], 1.0)
-    out[1] = _log(s["valley"], s["peak"])
-    out[2] = _log(steepest, s["last_slope"])
-    for k, lead in ((0, better), (1, other)):
-        usual = max(s["usual"][lead], FLOOR_MV)
-        out[3 + k] = _log(s["peak_heights"][lead], usual)
-        out[19 + k] = _log(s["peak_heights"][lead], s["highest"][lead])
-        out[5 + k] = _log(usual, s["rest"][lead] + 0.3 * FLOOR_MV)
-    shape, lag, joint = _likest(s, e, p)
-    if joint > -2.0:
-        for k, lead in ((0, better), (1, other)):
-            like, size = _liken(s, e, p + lag, shape, lead)
-            out[7 + k] = like
-            out[9 + k] = _log(size, 1.0)
-        out[11] = joint
-        out[17] = 1.0
-    most = 0.0
-    for k in range(INTEGRATE):
-        most = max(most, s["slopes"][k, better])
-    out[12] = _log(most, s["peak_heights"][better])
-    if s["last_r"] >= 0:
-        since = p - QRS_BAND_DELAY - s["last_r"]
-        out[13] = _log(since, s["rr_mean"])
-        out[14] = out[13] * out[13]
-        out[15] = min(since / (0.4 * ENGINE_FS), 1.0)
-    else:
-        out[15] = 1.0
-    out[16] = _log(s["rr_mean"], ENGINE_FS)
-    out[18] = 1.0 if one else 0.0
-    return shape, lag
-
-
-@compiled
-def _log(a: float, b: float) -> float:
-    return float(min(max(np.log(max(a, 1e-9) / max(b, 1e-9)), -3.0), 3.0))
-
-
-@compiled
-def _likest(s: np.void, e: int, p: int) -> tuple[int, int, float]:
-    """Return which template the QRS band at ``p`` is most like, how much later, and how much."""
-    best_shape, best_lag, best = 0, 0, -2.0
-    for shape in range(SHAPES):
-        if s["shape_n"][shape] == 0:
-            continue
-        for lag in range(-_LAGS, _LAGS + 1, 2):
-            if not _in_reach(e, p + lag):
-                continue
-            joint = 0.0
-            for lead in range(s["n_leads"]):
-                like, _ = _liken(s, e, p + lag, shape, lead)
-                joint += s["trust"][lead] * like
-            if joint > best:
-                best_shape, best_lag, best = shape, lag, joint
-    return best_shape, best_lag, best
-
-
-@compiled
-def _in_reach(e: int, p: int) -> bool:
-    return bool(p >= SHAPE and p + SHAPE <= e and e - p + SHAPE < BAND_REACH)
-
-
-@compiled
-def _liken(s: np.void, e: int, p: int, shape: int, lead: int) -> tuple[float, float]:
-    """Return the correlation with a template, and the size in units of the template's."""
-    cross, own, usual = 0.0, 1e-9, 1e-9
-    for k in range(SHAPE):
-        value = s["qrs_band"][(p - SHAPE + 2 * k) % BAND_RING, lead]
-        template = s["shapes"][shape, k, lead]
-        cross += value * template
-        own += value * value
-        usual += template * template
-    return cross / np.sqrt(own * usual), np.sqrt(own / usual)
-
-
-@compiled
-def _learn_shape(s: np.void, e: int, p: int, shape: int) -> None:
-    """Let the likest template learn from a beat; one like none takes the least used place."""
-    if not _in_reach(e, p):
-        return
-    joint = -1.0
-    if s["shape_n"][shape] > 0:
-        joint = 0.0
-        for lead in range(s["n_leads"]):
-            like, _ = _liken(s, e, p, shape, lead)
-            joint += s["trust"][lead] * like
-    if joint < _ALIKE:
-        shape = 0
-        for k in range(1, SHAPES):
-            if s["shape_n"][k] < s["shape_n"][shape]:
-                shape = k
-        s["shape_n"][shape] -= 2
-        if s["shape_n"][shape] > 0:
-            return
-        s["shape_n"][shape] = 0
-    n = min(s["shape_n"][shape] + 1, 16)
-    s["shape_n"][shape] = n
-    for lead in range(s["n_leads"]):
-        for k in range(SHAPE):
-            value = s["qrs_band"][(p - SHAPE + 2 * k) % BAND_RING, lead]
-            s["shapes"][shape, k, lead] += (value - s["shapes"][shape, k, lead]) / n
-
-
-@compiled
-def _odds(looks: NDArray[np.float64]) -> float:
-    """Return the log-odds that a candidate is a QRS."""
-    odds = net.BIAS
-    for unit in range(net.HIDDEN.shape[0]):
-        total = net.HIDDEN_BIAS[unit]
-        for k in range(N_LOOKS):
-            total += net.HIDDEN[unit, k] * looks[k]
-        if total > 0:
-            odds += net.OUT[unit] * total
-    return float(odds)
 
 
 @compiled
@@ -421,7 +264,7 @@ def _learn(s: np.void, e: int) -> None:
             continue
         early = s["last_r"] >= 0 and r - s["last_r"] < 0.36 * ENGINE_FS
         if height > 0.4 and not (early and s["candidate_slope"][k] < 0.5 * s["last_slope"]):
-            _accept(s, r, s["candidate_slope"][k])
+            accept(s, r, s["candidate_slope"][k])
     # weights have changed, and slopes with them
     s["last_slope"] = 0.0
     for lead in range(s["n_leads"]):
@@ -459,11 +302,11 @@ def _search_back(s: np.void, e: int) -> None:
     if best < 0:
         return
     _learn_levels(s, s["candidate_heights"][best], 0.25)
-    _accept(s, s["candidate_r"][best], s["candidate_slope"][best])
+    accept(s, s["candidate_r"][best], s["candidate_slope"][best])
 
 
 @compiled
-def _accept(s: np.void, r: int, slope: float) -> None:
+def accept(s: np.void, r: int, slope: float) -> None:
     """Note a beat at engine sample ``r``; it waits for its judgement."""
     rr = -1.0
     if s["blind"] == 1:

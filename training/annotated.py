@@ -18,7 +18,7 @@ from ecg.features import CHANNELS, N_CONTEXT
 from ecg.filters import ENGINE_FS, Resampler, resampler
 from ecg.finding import BEAT_CLASSES
 from ecg.lead import choose_leads
-from ecg.qrs import _accept as accept
+from ecg.qrs import accept
 from ecg.record import Record, read_record
 from ecg.segment import begin
 from ecg.state import PATIENT, WINDOW

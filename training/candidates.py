@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from ecg import tick
 from ecg.annotation import Annotations
+from ecg.candidate import N_LOOKS
 from ecg.filters import ENGINE_FS, resampler
 from ecg.kernel import blank
 from ecg.lead import choose_leads
-from ecg.qrs import N_LOOKS, detect
+from ecg.qrs import detect
 from ecg.record import Record
 from ecg.state import BAND_RING, N_LEADS, RING
 

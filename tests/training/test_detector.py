@@ -5,7 +5,7 @@ import numpy as np
 
 from ecg import qrs_weights
 from ecg.annotation import Annotations, read_annotations
-from ecg.qrs import N_LOOKS
+from ecg.candidate import N_LOOKS
 from ecg.record import read_record
 from ecg.script import Step
 from ecg.simulator import Simulator, write_wfdb
