@@ -11,7 +11,9 @@ In words; the first steps in the tradition of Pan & Tompkins (IEEE TBME
 * look at the candidate: how high and how steep it is in each lead, how like the
   patient's templates of QRS complexes, how it comes in time (``LOOKS``). A small
   network, fitted on the training recordings, gives its log-odds of being a QRS;
-* accept it where they are positive, unless it follows within 200 ms;
+* accept it where they are positive, unless it follows within 200 ms, and whatever they are where
+  tall candidates of one height keep a quick time: that is ventricular tachycardia, whose complexes
+  may be like nothing that was learnt;
 * when 1.66 mean RR intervals pass without one, the likeliest candidate since is
   taken if it is likely or high enough (search-back).
 
@@ -47,6 +49,15 @@ SEARCH_BACK = -2.0
 TALL = 0.5
 """Height, in usual beats, from which one is taken then whatever the odds: ventricular fibrillation
 is like nothing that was learnt, and must not look like a heart that stands still."""
+STEADY_TALL = 0.7
+"""Height, in usual beats, of candidates that are taken when they keep time."""
+STEADY_N = 2
+"""How often in turn their gaps must be equal, within ``_STEADY_SHARE``."""
+STEADY_GAP = round(0.6 * ENGINE_FS)
+"""Their longest gap: 100/min."""
+_STEADY_SHARE = 0.15
+_ONE_HEIGHT = 1.4
+"""Most by which the heights of two candidates in turn may differ."""
 FALL = 0.7
 """A peak has passed when the height has fallen to this share of it. At 0.5 every second beat of a
 ventricular tachycardia at 200/min was missed: over 195 ms of averaging it falls no further."""
@@ -173,18 +184,53 @@ def _candidate(s: np.void, e: int) -> None:
     shape, lag = look(s, e, p, steepest)
     odds = odds_of(s["looks"])
     late = s["last_r"] >= 0 and since > SEARCH_BACK_RR * s["rr_mean"]
+    steady = s["peak"] > STEADY_TALL and _keeps_time(s, r)
+    if steady and odds <= 0:
+        _take_the_run(s, e)
     if odds > 0:
         if late:
             _search_back(s, e)
         _learn_levels(s, s["peak_heights"], 0.125)
         learn_shape(s, e, p + lag, shape)
         accept(s, r, steepest)
-    elif late and (odds > SEARCH_BACK or s["peak"] > TALL):
+    elif steady or (late and (odds > SEARCH_BACK or s["peak"] > TALL)):
         _learn_levels(s, s["peak_heights"], 0.25)
         learn_shape(s, e, p + lag, shape)
         accept(s, r, steepest)
     else:
         _remember(s, r, s["peak_heights"], steepest, odds)
+
+
+@compiled
+def _keeps_time(s: np.void, r: int) -> bool:
+    """Note a tall candidate; tell whether such come at equal, quick gaps and of one height."""
+    gap, height = r - s["tall_r"], s["peak"]
+    steady = (
+        gap <= STEADY_GAP
+        and abs(gap - s["tall_gap"]) < _STEADY_SHARE * gap
+        and height < _ONE_HEIGHT * s["tall_height"]
+        and s["tall_height"] < _ONE_HEIGHT * height
+    )
+    s["tall_n"] = s["tall_n"] + 1 if steady else 0
+    s["tall_r"], s["tall_gap"], s["tall_height"] = r, gap, height
+    return bool(s["tall_n"] >= STEADY_N)
+
+
+@compiled
+def _take_the_run(s: np.void, e: int) -> None:
+    """Accept the tall candidates since the last beat, in order: a run has been recognised."""
+    k = 0
+    while k < s["candidate_n"]:
+        r = s["candidate_r"][k]
+        tall = 0.0
+        for lead in range(s["n_leads"]):
+            tall += s["weight"][lead] * s["candidate_heights"][k, lead]
+        far = s["last_r"] < 0 or r - s["last_r"] >= REFRACTORY
+        if far and tall > STEADY_TALL and e - r <= TOO_OLD:
+            accept(s, r, s["candidate_slope"][k])
+            k = 0  # it and those before it are gone from the list
+        else:
+            k += 1
 
 
 @compiled

@@ -89,6 +89,10 @@ PATIENT = np.dtype(
         ("weight", "f8", (N_LEADS,)),  # of a millivolt of height
         ("height", "f8"),  # combined, in units of a usual beat's
         ("valley", "f8"),  # lowest since the last candidate
+        ("tall_r", "i8"),  # of the last tall candidate, taken or not; its gap and height
+        ("tall_gap", "i8"),
+        ("tall_height", "f8"),
+        ("tall_n", "i8"),  # how many came at equal gaps
         ("peak", "f8"),
         ("peak_at", "i8"),
         ("peak_heights", "f8", (N_LEADS,)),
@@ -147,7 +151,8 @@ so that equal states are equal bytes."""
 
 SIGNAL_FIELDS = (
     "taken", "made", "last", "shift", "seen", "missing_run", "newest", "history", "wander", "band",
-    "trace", "qrs_band", "slopes", "sums", "height", "valley", "peak", "peak_at", "rising",
+    "trace", "qrs_band", "slopes", "sums", "height", "valley", "tall_r",
+    "tall_gap", "tall_height", "tall_n", "peak", "peak_at", "rising",
     "candidate_n",
     "pending_n", "last_slope",
     "q_slow_memory", "q_middle_memory",

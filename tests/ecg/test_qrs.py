@@ -13,15 +13,16 @@ from ecg.simulator import Simulator, write_wfdb
 FS = 250.0
 
 
-@pytest.mark.parametrize("rate_bpm", [150, 195, 206])
+@pytest.mark.parametrize("rate_bpm", [150, 180, 195, 206])
 def test_every_beat_of_a_ventricular_tachycardia_is_found_however_fast(
     tmp_path: Path, rate_bpm: int
 ) -> None:
-    script = [Step(duration_s=12), Step(duration_s=12, rhythm="vt", rate_bpm=rate_bpm)]
+    # the longer the detector has known the sinus beats, the stranger it finds others
+    script = [Step(duration_s=30), Step(duration_s=12, rhythm="vt", rate_bpm=rate_bpm)]
     write_wfdb(tmp_path, "vt", Simulator(script, fs=FS, seed=1))
     beats, classes = read_annotations(tmp_path / "vt").beats()
     found = _found(Simulator(script, fs=FS, seed=1))
-    fast = beats[(np.array(classes) == "V") & (beats < 23 * FS)]
+    fast = beats[(np.array(classes) == "V") & (beats < 41 * FS)]
     assert len(fast) > 25
     assert np.abs(fast[:, None] - found).min(axis=1).max() <= 0.15 * FS
     assert len(found) <= len(beats)
