@@ -114,51 +114,38 @@ def weighed_sum(weights: NDArray[np.float64], values: NDArray[np.float64]) -> fl
     return total
 
 
+def coefficients(sections: NDArray[np.float64]) -> tuple[tuple[float, ...], ...]:
+    """Return b0, b1, b2, a1, a2 of each section, as constants for ``biquad``."""
+    return tuple((b0, b1, b2, a1, a2) for b0, b1, b2, _, a1, a2 in sections.tolist())
+
+
 @compiled
-def biquads(
-    sections: NDArray[np.float64],
-    memory: NDArray[np.float64],
-    source: NDArray[np.float64],
-    target: NDArray[np.float64],
-    n: int,
-) -> None:
-    """Pass samples of two leads through second-order sections, transposed direct form II.
+def biquad(
+    section: tuple[float, ...], value: float, first: float, second: float
+) -> tuple[float, float, float]:
+    """Pass one sample through a second-order section, transposed direct form II.
 
     Parameters
     ----------
-    sections : ndarray, shape (n_sections, 6)
-        As scipy designs them.
-    memory : ndarray, shape (2, n_sections, 2)
-        Of both leads; kept between calls; changed.
-    source, target : ndarray, shape (2, at least n)
-        The first ``n`` samples, in mV, and what becomes of them.
-    n : int
-        How many.
+    section : tuple of float
+        Of ``coefficients``.
+    value : float
+        The sample, in mV.
+    first, second : float
+        What the section remembers.
+
+    Returns
+    -------
+    tuple of float
+        What becomes of the sample, and the new ``first`` and ``second``.
     """
-    # Each sample waits for the one before it: two leads side by side wait together. Memory lives
-    # in registers, since reading and writing it for each sample costs more than the filter.
-    for k in range(sections.shape[0]):
-        b0, b1, b2 = sections[k, 0], sections[k, 1], sections[k, 2]
-        a1, a2 = sections[k, 4], sections[k, 5]
-        first, second = memory[0, k, 0], memory[0, k, 1]
-        other_first, other_second = memory[1, k, 0], memory[1, k, 1]
-        for j in range(n):
-            sample = source[0, j] if k == 0 else target[0, j]
-            other = source[1, j] if k == 0 else target[1, j]
-            out = b0 * sample + first
-            other_out = b0 * other + other_first
-            first = b1 * sample - a1 * out + second
-            other_first = b1 * other - a1 * other_out + other_second
-            second = b2 * sample - a2 * out
-            other_second = b2 * other - a2 * other_out
-            target[0, j] = out
-            target[1, j] = other_out
-        memory[0, k, 0], memory[0, k, 1] = first, second
-        memory[1, k, 0], memory[1, k, 1] = other_first, other_second
+    b0, b1, b2, a1, a2 = section
+    out = b0 * value + first
+    return out, b1 * value - a1 * out + second, b2 * value - a2 * out
 
 
 def steady_state(sections: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the memory of ``biquads`` after a constant 1 mV, so that a start makes no step.
+    """Return the memory of sections after a constant 1 mV, so that a start makes no step.
 
     Returns
     -------

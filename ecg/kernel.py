@@ -9,29 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecg import quality
-from ecg.chunk import MISSING
+from ecg.bands import split
 from ecg.compiled import compiled, entry_point
 from ecg.features import AFTER, describe
-from ecg.filters import (
-    ENGINE_FS,
-    MAX_TAPS,
-    QRS_BAND,
-    WANDER_FREE,
-    biquads,
-    steady_state,
-    weighed_sum,
-)
-from ecg.qrs import detect
+from ecg.filters import ENGINE_FS, weighed_sum
+from ecg.intake import MOST_ROWS, take
+from ecg.qrs import listen
 from ecg.rhythm import N_DESCRIPTORS, describe_second
-from ecg.state import AHEAD, BAND_RING, N_LEADS, PATIENT, RING
+from ecg.state import AHEAD, N_LEADS, PATIENT
 
-QRS_BAND_START = steady_state(QRS_BAND)
-WANDER_FREE_START = steady_state(WANDER_FREE)
-_MISSING = int(MISSING)
-_BRIDGE_DECAY_S = 20.0
-_STEEPEST_MV_PER_S = 400.0
-"""No heart moves a lead faster: monitors are tested with 320 mV/s (IEC 60601-2-27), and the
-steepest sample of MIT-BIH has 230. What does is a plug, a rail or a pacing spike."""
+_NEVER = 1 << 62
 
 BEAT = np.dtype(
     [
@@ -100,11 +87,11 @@ def advance(
     n_beats = 0
     n_seconds = 0
     row = 0
-    n_phases = taps.shape[0]
-    stuck = quality.STUCK_S * fs
-    fade = 1.0 - 1.0 / (_BRIDGE_DECAY_S * fs)
-    values = np.empty((N_LEADS, AHEAD))
-    filtered = np.empty((N_LEADS, AHEAD))
+    n_phases, n_taps = taps.shape
+    line = np.empty((N_LEADS, n_taps + MOST_ROWS))
+    values = np.empty((AHEAD, N_LEADS))
+    # of each engine sample of a block: how many of the block's rows it needs, and its taps
+    tops, phases = np.empty(AHEAD, np.int64), np.empty(AHEAD, np.int64)
     for k in range(slots.shape[0]):
         s = states[slots[k]]
         origin = s["origin"]
@@ -117,30 +104,29 @@ def advance(
             n = 0
             second_ends = False
             most = _most_ahead(s)
-            while n < most and not second_ends:
-                if at + half < s["taken"]:
-                    phase = rest if n_phases == unit else rest * n_phases // unit
-                    _resample(s, taps[phase], values, n)
-                    n += 1
-                    second_ends = origin + at >= second_at
-                    rest += step
-                    while rest >= unit:
-                        rest -= unit
-                        at += 1
-                elif row < ends[k]:
-                    _take(s, samples[row], fs, stuck, fade)
-                    row += 1
-                else:
-                    break
+            taken, left = s["taken"], ends[k] - row
+            while n < most and not second_ends and at + half < taken + left:
+                tops[n] = at + half + 1 - taken
+                phases[n] = rest if n_phases == unit else rest * n_phases // unit
+                n += 1
+                second_ends = origin + at >= second_at
+                rest += step
+                while rest >= unit:
+                    rest -= unit
+                    at += 1
+            # nothing is taken before its time: a second is judged by its own samples
+            rows = tops[n - 1] if n == most or second_ends else left
+            take(s, samples, row, rows, fs, line, n_taps)
+            row += rows
             if n == 0:
                 break
-            _filter(s, e, n, values, filtered)
-            quality.observe_trace(s, e, n, values, filtered)
-            for _ in range(n):
-                detect(s, e)
-                e += 1
+            _resample(s, line, taps, tops, phases, n, values)
+            split(s, e, n, values)
+            end = e + n
+            while e < end:
+                e = listen(s, e, min(end, max(_head_due(s, timeout), e) + 1))
                 s["made"] = e
-                while _head_is_ready(s, e - 1, timeout):
+                while _head_due(s, timeout) <= e - 1:
                     beat = beats[n_beats]
                     beat["slot"] = slots[k]
                     beat["sample"] = origin + _nearest(s["pending_r"][0], step, unit)
@@ -182,56 +168,6 @@ def drain(
 
 
 @compiled
-def _take(s: np.void, row: NDArray[np.int16], fs: float, stuck: float, fade: float) -> None:
-    """Take one stream sample: to mV, bridged where missing, into the resampler's history."""
-    newest = s["newest"] + 1
-    if newest == MAX_TAPS:
-        newest = 0
-    s["newest"] = newest
-    s["taken"] += 1
-    s["q_samples"] += 1
-    any_valid = False
-    for lead in range(s["n_leads"]):
-        raw = row[s["column"][lead]]
-        if raw == _MISSING:
-            quality.miss(s, lead)
-            s["missing_run"][lead] += 1
-            value = s["last"][lead]
-        else:
-            measured = (raw - s["baseline"][lead]) / s["gain"][lead]
-            jumped = abs(measured - s["q_last"][lead]) * fs > _STEEPEST_MV_PER_S
-            quality.observe(s, lead, measured, stuck)
-            any_valid = True
-            if jumped or s["missing_run"][lead] > 0:
-                # go on where the trace stood; the step fades slower than a QRS
-                s["shift"][lead] = s["last"][lead] - measured if s["seen"][lead] else 0.0
-                s["missing_run"][lead] = 0
-            shift = s["shift"][lead] * fade
-            s["shift"][lead] = shift
-            value = measured + shift
-            if s["seen"][lead] == 0:
-                s["seen"][lead] = 1
-                _settle(s, lead, value)
-        s["last"][lead] = value
-        s["history"][lead, newest] = value
-        s["history"][lead, newest + MAX_TAPS] = value
-    if any_valid:
-        s["valid"] += 1
-
-
-@compiled
-def _settle(s: np.void, lead: int, value: float) -> None:
-    """Start a lead's filters as if its first value had always been there."""
-    s["history"][lead, :] = value
-    for section in range(WANDER_FREE_START.shape[0]):
-        for m in range(2):
-            s["wander"][lead, section, m] = WANDER_FREE_START[section, m] * value
-    for section in range(QRS_BAND_START.shape[0]):
-        for m in range(2):
-            s["band"][lead, section, m] = QRS_BAND_START[section, m] * value
-
-
-@compiled
 def _most_ahead(s: np.void) -> int:
     """Return how many engine samples may be made before they are looked at."""
     for lead in range(s["n_leads"]):
@@ -241,43 +177,31 @@ def _most_ahead(s: np.void) -> int:
 
 
 @compiled
-def _resample(s: np.void, taps: NDArray[np.float64], values: NDArray[np.float64], n: int) -> None:
-    """Make an engine sample from the newest stream samples, as ``values[:, n]``."""
-    # the ring is doubled: its last ones lie in one piece
-    end = s["newest"] + MAX_TAPS + 1
-    for lead in range(s["n_leads"]):
-        values[lead, n] = weighed_sum(taps, s["history"][lead, end - taps.shape[0] : end])
-
-
-@compiled
-def _filter(
+def _resample(
     s: np.void,
-    e: int,
+    line: NDArray[np.float64],
+    taps: NDArray[np.float64],
+    tops: NDArray[np.int64],
+    phases: NDArray[np.int64],
     n: int,
     values: NDArray[np.float64],
-    filtered: NDArray[np.float64],
 ) -> None:
-    """Filter engine samples ``e`` up to ``e + n`` (excluded), which are ``values[:, :n]``."""
-    values[s["n_leads"] :] = 0.0  # nothing of the patient before
-    biquads(WANDER_FREE, s["wander"], values, filtered, n)
-    for lead in range(s["n_leads"]):
-        at = e % RING
-        for k in range(n):
-            s["trace"][at, lead] = filtered[lead, k]
-            at = at + 1 if at + 1 < RING else 0
-    biquads(QRS_BAND, s["band"], values, filtered, n)
+    """Make ``n`` engine samples of the stream samples in ``line``, as ``values[:n]``."""
+    n_taps = taps.shape[1]
+    values[:, s["n_leads"] :] = 0.0  # nothing of the patient before
     for lead in range(s["n_leads"]):
         for k in range(n):
-            s["qrs_band"][(e + k) % BAND_RING, lead] = filtered[lead, k]
+            heard = line[lead, tops[k] : tops[k] + n_taps]
+            values[k, lead] = weighed_sum(taps[phases[k]], heard)
 
 
 @compiled
-def _head_is_ready(s: np.void, e: int, timeout: int) -> bool:
-    """Tell whether the oldest waiting beat has its window, and a next beat or no more time."""
+def _head_due(s: np.void, timeout: int) -> int:
+    """Return when the oldest waiting beat has its window, and a next beat or no more time."""
     if s["pending_n"] == 0:
-        return False
-    since = e - s["pending_r"][0]
-    return bool(since >= AFTER and (s["pending_n"] > 1 or since >= timeout))
+        return _NEVER
+    wait = AFTER if s["pending_n"] > 1 else max(AFTER, timeout)
+    return int(s["pending_r"][0] + wait)
 
 
 @compiled

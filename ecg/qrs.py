@@ -73,59 +73,95 @@ _REST_UP, _REST_DOWN = 1.003, 1.0 / 1.009
 @compiled
 def detect(s: np.void, e: int) -> None:
     """Take the newest sample of the QRS band, engine sample ``e``, and note beats in ``s``."""
+    listen(s, e, e + 1)
+
+
+@compiled
+def listen(s: np.void, e: int, end: int) -> int:
+    """Take samples of the QRS band from engine sample ``e`` on, and note beats in ``s``.
+
+    Stops where something may have been noted, at ``end`` (excluded) at the latest; returns where.
+    """
     if e % _WEIGH == 0:
         _weigh(s)
-    _integrate(s, e)
-    height = s["height"]
-    if height < s["valley"]:
-        s["valley"] = height
-    if s["rising"] == 1:
-        if height > s["peak"]:
-            _mark_peak(s, e)
-        elif height < FALL * s["peak"] or e - s["peak_at"] > SLOWEST_FALL:
-            s["rising"] = 0
-            _candidate(s, e)
-            s["peak"] = height
-            s["valley"] = height
-    elif height > s["peak"]:
-        s["rising"] = 1
-        _mark_peak(s, e)
-    else:
-        s["peak"] = height
+    last, passed = _follow(s, e, min(end, _quiet_until(s, e)))
+    if passed:
+        _candidate(s, last)
+        s["peak"] = s["height"]
+        s["valley"] = s["height"]
     if s["learned"] == 0:
-        if e >= LEARN:
-            _learn(s, e)
+        if last >= LEARN:
+            _learn(s, last)
     else:
-        _when_late(s, e)
+        _when_late(s, last)
+    return last + 1
 
 
 @compiled
-def _mark_peak(s: np.void, e: int) -> None:
-    s["peak"] = s["height"]
-    s["peak_at"] = e
-    for lead in range(s["n_leads"]):
-        s["peak_heights"][lead] = s["sums"][lead] / INTEGRATE
+def _quiet_until(s: np.void, e: int) -> int:
+    """Return where (excluded) weights or time may change something next, if no candidate does."""
+    end = e - e % _WEIGH + _WEIGH
+    if s["learned"] == 0:
+        return int(min(end, max(LEARN, e) + 1))
+    patience = 2.0 * ENGINE_FS
+    if s["candidate_n"] > 0:
+        patience = min(patience, SEARCH_BACK_RR * s["rr_mean"])
+    late = max(s["last_r"], 0) + int(patience) + 1
+    return int(min(end, max(late, e) + 1))
 
 
 @compiled
-def _integrate(s: np.void, e: int) -> None:
-    """Update the heights: each lead's mean slope over 148 ms in mV, and their sum."""
-    combined = 0.0
+def _follow(s: np.void, e: int, end: int) -> tuple[int, bool]:
+    """Follow the heights from ``e`` up to ``end`` (excluded) or until a peak has passed.
+
+    A lead's height is its mean slope over 148 ms in mV; the leads' together is what has peaks.
+    Both leads always: one that is not there stays at 0. Returns the last sample and whether a
+    peak passed there.
+    """
+    sum_0, sum_1 = s["sums"][0], s["sums"][1]
+    rest_0, rest_1 = s["rest"][0], s["rest"][1]
+    weight_0, weight_1 = s["weight"][0], s["weight"][1]
+    height, peak, valley = s["height"], s["peak"], s["valley"]
+    peak_at, rising = s["peak_at"], s["rising"] == 1
+    peak_0, peak_1 = s["peak_heights"][0], s["peak_heights"][1]
+    band, slopes = s["qrs_band"], s["slopes"]
     at = e % INTEGRATE
-    for lead in range(s["n_leads"]):
-        now = s["qrs_band"][e % BAND_RING, lead]
-        before = s["qrs_band"][(e - DIFFERENCE) % BAND_RING, lead]
-        # the ring holds 4-byte numbers, whose sums in 8 bytes are exact: nothing drifts
-        s["sums"][lead] -= s["slopes"][at, lead]
-        s["slopes"][at, lead] = abs(now - before)
-        s["sums"][lead] += s["slopes"][at, lead]
-        height = s["sums"][lead] / INTEGRATE
-        combined += s["weight"][lead] * height
+    passed = False
+    while e < end and not passed:
+        now, before = e & (BAND_RING - 1), (e - DIFFERENCE) & (BAND_RING - 1)
+        # slopes are 4-byte numbers, whose sums in 8 bytes are exact: nothing drifts
+        slope_0 = abs(band[now, 0] - band[before, 0])
+        slope_1 = abs(band[now, 1] - band[before, 1])
+        sum_0 = sum_0 - slopes[at, 0] + slope_0
+        sum_1 = sum_1 - slopes[at, 1] + slope_1
+        slopes[at, 0], slopes[at, 1] = slope_0, slope_1
+        at = at + 1 if at + 1 < INTEGRATE else 0
+        height_0, height_1 = sum_0 / INTEGRATE, sum_1 / INTEGRATE
+        height = weight_0 * height_0 + weight_1 * height_1
         if e < INTEGRATE:
-            s["rest"][lead] = height
-        step = _REST_UP if height > s["rest"][lead] else _REST_DOWN
-        s["rest"][lead] = max(s["rest"][lead] * step, 0.02 * FLOOR_MV)
-    s["height"] = combined
+            rest_0, rest_1 = height_0, height_1
+        rest_0 = _quartile(rest_0, height_0)
+        rest_1 = _quartile(rest_1, height_1)
+        valley = min(valley, height)
+        if height > peak:
+            rising = True
+            peak, peak_at, peak_0, peak_1 = height, e, height_0, height_1
+        elif not rising:
+            peak = height
+        else:
+            passed = height < FALL * peak or e - peak_at > SLOWEST_FALL
+        e += 1
+    s["sums"][0], s["sums"][1] = sum_0, sum_1
+    s["rest"][0], s["rest"][1] = rest_0, rest_1
+    s["height"], s["peak"], s["valley"] = height, peak, valley
+    s["peak_at"], s["rising"] = peak_at, rising and not passed
+    s["peak_heights"][0], s["peak_heights"][1] = peak_0, peak_1
+    return e - 1, passed
+
+
+@compiled
+def _quartile(rest: float, height: float) -> float:
+    return float(max(rest * (_REST_UP if height > rest else _REST_DOWN), 0.02 * FLOOR_MV))
 
 
 @compiled

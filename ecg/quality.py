@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecg.compiled import compiled
-from ecg.filters import ENGINE_FS, MIDDLE_BAND, SLOW_BAND, biquads
+from ecg.filters import ENGINE_FS
 from ecg.finding import Unfit
-from ecg.state import BAND_RING, RING
 
 REASONS: tuple[Unfit | None, ...] = (None, "missing", "lead_off", "flat", "clipped", "noisy")
 """Meaning of the codes in ``unfit``; the first five of a judged lead are worst first."""
@@ -46,75 +45,46 @@ have: ventricular tachycardia is as smooth as noise, but regular."""
 _JITTER_RATE = 1 / 4
 _JITTER_S = 2.0
 """A longer RR interval is a pause or a gap and says nothing about noise."""
-_SLOW, _MIDDLE, _USUAL, _HIGHEST = range(4)
+SLOW, MIDDLE, USUAL, HIGHEST = range(4)
+"""Places in ``q_bands`` and ``q_motion``."""
 _MOTION_RATE = 1 / 2
 SWING_MV = 12.0
 """Peak-to-peak in one second that no heart makes on the skin."""
 
 
 @compiled
-def miss(s: np.void, lead: int) -> None:
-    """Take a stream sample of a lead that is missing."""
-    s["q_missing"][lead] += 1
-    s["q_same"][lead] = 0
-
-
-@compiled
-def observe(s: np.void, lead: int, value: float, stuck: float) -> None:
-    """Take one stream sample of a lead, in mV; ``stuck`` is how many alike are too many."""
-    s["q_min"][lead] = min(s["q_min"][lead], value)
-    s["q_max"][lead] = max(s["q_max"][lead], value)
-    if value == s["q_last"][lead]:
-        s["q_same"][lead] += 1
-        if s["q_same"][lead] >= stuck:
-            s["q_stuck"][lead] += 1
-    else:
-        s["q_same"][lead] = 0
-    s["q_last"][lead] = value
-
-
-@compiled
-def observe_trace(
-    s: np.void,
-    e: int,
-    n: int,
-    trace: NDArray[np.float64],
-    filtered: NDArray[np.float64],
+def observe(
+    s: np.void, lead: int, line: NDArray[np.float64], start: int, n: int, stuck: float
 ) -> None:
-    """Take engine samples ``e`` up to ``e + n`` (excluded): second difference, size in three bands.
+    """Take ``n`` stream samples of a lead, ``line[lead, start:]``.
 
-    ``trace`` and ``filtered``, of shape (N_LEADS, n) or more, are room to work in.
+    Parameters
+    ----------
+    s : void
+        The patient's state.
+    lead : int
+    line : ndarray, shape (N_LEADS, at least start + n)
+        In mV, as measured; NaN where missing.
+    start, n : int
+    stuck : float
+        How many alike are too many.
     """
-    s["q_fast_n"] += n
-    for lead in range(s["n_leads"]):
-        one, two = s["trace"][(e - 1) % RING, lead], s["trace"][(e - 2) % RING, lead]
-        fast = s["q_fast"][lead]
-        usual, highest = s["q_bands"][lead, _USUAL], s["q_bands"][lead, _HIGHEST]
-        at = e % RING
-        for k in range(n):
-            now = s["trace"][at, lead]
-            fast += abs(now - 2.0 * one + two)
-            one, two = now, one
-            trace[lead, k] = now
-            at = at + 1 if at + 1 < RING else 0
-            qrs = abs(s["qrs_band"][(e + k) % BAND_RING, lead])
-            usual += np.sqrt(qrs)  # roots, so that a QRS hardly counts
-            highest = max(highest, qrs)
-        s["q_fast"][lead] = fast
-        s["q_bands"][lead, _USUAL], s["q_bands"][lead, _HIGHEST] = usual, highest
-    biquads(SLOW_BAND, s["q_slow_memory"], trace, filtered, n)
-    _add_sizes(s, _SLOW, filtered, n)
-    biquads(MIDDLE_BAND, s["q_middle_memory"], trace, filtered, n)
-    _add_sizes(s, _MIDDLE, filtered, n)
-
-
-@compiled
-def _add_sizes(s: np.void, band: int, filtered: NDArray[np.float64], n: int) -> None:
-    for lead in range(s["n_leads"]):
-        total = s["q_bands"][lead, band]
-        for k in range(n):
-            total += abs(filtered[lead, k])
-        s["q_bands"][lead, band] = total
+    low, high, last = s["q_min"][lead], s["q_max"][lead], s["q_last"][lead]
+    same, too_many, missing = s["q_same"][lead], s["q_stuck"][lead], s["q_missing"][lead]
+    for k in range(start, start + n):
+        value = line[lead, k]
+        if np.isnan(value):
+            missing += 1
+            same = 0
+            continue
+        low = min(low, value)
+        high = max(high, value)
+        same = same + 1 if value == last else 0
+        if same >= stuck:
+            too_many += 1
+        last = value
+    s["q_min"][lead], s["q_max"][lead], s["q_last"][lead] = low, high, last
+    s["q_same"][lead], s["q_stuck"][lead], s["q_missing"][lead] = same, too_many, missing
 
 
 @compiled
@@ -136,18 +106,18 @@ def _electrode_moves(s: np.void, lead: int) -> bool:
     """Tell whether electrode motion drowns the QRS, from the last seconds' sizes."""
     n = max(s["q_fast_n"], 1)
     bands, motion = s["q_bands"][lead], s["q_motion"][lead]
-    usual = bands[_USUAL] / n
-    motion[_SLOW] += _MOTION_RATE * (bands[_SLOW] / n - motion[_SLOW])
-    motion[_MIDDLE] += _MOTION_RATE * (bands[_MIDDLE] / n - motion[_MIDDLE])
-    motion[_USUAL] += _MOTION_RATE * (usual * usual - motion[_USUAL])
-    motion[_HIGHEST] += _MOTION_RATE * (bands[_HIGHEST] - motion[_HIGHEST])
+    usual = bands[USUAL] / n
+    motion[SLOW] += _MOTION_RATE * (bands[SLOW] / n - motion[SLOW])
+    motion[MIDDLE] += _MOTION_RATE * (bands[MIDDLE] / n - motion[MIDDLE])
+    motion[USUAL] += _MOTION_RATE * (usual * usual - motion[USUAL])
+    motion[HIGHEST] += _MOTION_RATE * (bands[HIGHEST] - motion[HIGHEST])
     bands[:] = 0.0
     crest = MOTION_CREST_HELD if s["unfit"][lead] == NOISY else MOTION_CREST
     return bool(
-        motion[_SLOW] > MOTION_MV
+        motion[SLOW] > MOTION_MV
         and s["q_jitter"] > JITTER
-        and MOTION_SHARE * motion[_MIDDLE] < motion[_SLOW] < WANDER_SHARE * motion[_MIDDLE]
-        and motion[_HIGHEST] < crest * motion[_USUAL]
+        and MOTION_SHARE * motion[MIDDLE] < motion[SLOW] < WANDER_SHARE * motion[MIDDLE]
+        and motion[HIGHEST] < crest * motion[USUAL]
     )
 
 

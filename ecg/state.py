@@ -71,10 +71,9 @@ PATIENT = np.dtype(
         ("last", "f8", (N_LEADS,)),
         ("shift", "f8", (N_LEADS,)),
         ("seen", "i4", (N_LEADS,)),
-        ("missing_run", "i4", (N_LEADS,)),
+        ("held", "i4", (N_LEADS,)),  # 1: its newest sample is missing
         # filters
-        ("newest", "i8"),
-        ("history", "f8", (N_LEADS, 2 * MAX_TAPS)),
+        ("history", "f8", (N_LEADS, MAX_TAPS)),  # stream samples, as far back as it needs
         ("wander", "f8", (N_LEADS, WANDER_FREE.shape[0], 2)),
         ("band", "f8", (N_LEADS, QRS_BAND.shape[0], 2)),
         ("trace", "f4", (RING, N_LEADS)),  # 0.5-40 Hz, mV
@@ -150,7 +149,7 @@ PATIENT = np.dtype(
 so that equal states are equal bytes."""
 
 SIGNAL_FIELDS = (
-    "taken", "made", "last", "shift", "seen", "missing_run", "newest", "history", "wander", "band",
+    "taken", "made", "last", "shift", "seen", "held", "history", "wander", "band",
     "trace", "qrs_band", "slopes", "sums", "height", "valley", "tall_r",
     "tall_gap", "tall_height", "tall_n", "peak", "peak_at", "rising",
     "candidate_n",

@@ -1,0 +1,121 @@
+"""Stream samples as they come: to mV, watched for what electrodes do, bridged where missing.
+
+A lead's new samples are taken in one go, with what is known of it in local variables: the row of
+state lies in memory, and reading and writing it for each sample costs more than the rest.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecg import quality
+from ecg.chunk import MISSING
+from ecg.compiled import compiled
+from ecg.filters import MAX_TAPS, QRS_BAND, WANDER_FREE, steady_state
+from ecg.state import AHEAD
+
+MOST_ROWS = 4 * (AHEAD + 1) + MAX_TAPS
+"""Stream samples that are taken in one go at most: 4 an engine sample at the highest rate, and
+what the resampler waits for."""
+
+_QRS_BAND_START = steady_state(QRS_BAND)
+_WANDER_FREE_START = steady_state(WANDER_FREE)
+_MISSING = int(MISSING)
+_BRIDGE_DECAY_S = 20.0
+_STEEPEST_MV_PER_S = 400.0
+"""No heart moves a lead faster: monitors are tested with 320 mV/s (IEC 60601-2-27), and the
+steepest sample of MIT-BIH has 230. What does is a plug, a rail or a pacing spike."""
+
+
+@compiled
+def take(
+    s: np.void,
+    samples: NDArray[np.int16],
+    row: int,
+    n: int,
+    fs: float,
+    line: NDArray[np.float64],
+    n_taps: int,
+) -> None:
+    """Take ``n`` rows of samples from ``row`` on.
+
+    Parameters
+    ----------
+    s : void
+        The patient's state.
+    samples : ndarray of int16, shape (n_samples, n_columns)
+    row, n : int
+    fs : float
+        Rate of the stream, in Hz.
+    line : ndarray, shape (N_LEADS, n_taps + MOST_ROWS)
+        Filled: the last ``n_taps`` samples before these, and these; in mV, bridged.
+    n_taps : int
+        How far back the resampler looks.
+    """
+    for lead in range(s["n_leads"]):
+        column, gain, baseline = s["column"][lead], s["gain"][lead], s["baseline"][lead]
+        for k in range(n_taps):
+            line[lead, k] = s["history"][lead, k]
+        for k in range(n):
+            raw = samples[row + k, column]
+            line[lead, n_taps + k] = np.nan if raw == _MISSING else (raw - baseline) / gain
+        before = s["q_last"][lead]
+        quality.observe(s, lead, line, n_taps, n, quality.STUCK_S * fs)
+        _bridge(s, lead, line, n_taps, n, fs, before)
+        for k in range(n_taps):
+            s["history"][lead, k] = line[lead, n + k]
+    s["taken"] += n
+    s["q_samples"] += n
+    for k in range(row, row + n):
+        for lead in range(s["n_leads"]):
+            if samples[k, s["column"][lead]] != _MISSING:
+                s["valid"] += 1
+                break
+
+
+@compiled
+def _bridge(
+    s: np.void,
+    lead: int,
+    line: NDArray[np.float64],
+    start: int,
+    n: int,
+    fs: float,
+    before: float,
+) -> None:
+    """Hold the trace where samples are missing, and go on from there without a step.
+
+    ``before`` is the lead's last measured value.
+    """
+    fade = 1.0 - 1.0 / (_BRIDGE_DECAY_S * fs)
+    last, shift = s["last"][lead], s["shift"][lead]
+    seen, held = s["seen"][lead] != 0, s["held"][lead] > 0
+    for k in range(start, start + n):
+        measured = line[lead, k]
+        if np.isnan(measured):
+            held = True
+        else:
+            if held or abs(measured - before) * fs > _STEEPEST_MV_PER_S:
+                # go on where the trace stood; the step fades slower than a QRS
+                shift = last - measured if seen else 0.0
+                held = False
+            before = measured
+            shift *= fade
+            last = measured + shift
+            if not seen:
+                seen = True
+                _settle(s, lead, last)
+                line[lead, :k] = last
+        line[lead, k] = last
+    s["last"][lead], s["shift"][lead] = last, shift
+    s["seen"][lead], s["held"][lead] = seen, held
+
+
+@compiled
+def _settle(s: np.void, lead: int, value: float) -> None:
+    """Start a lead's filters as if its first value had always been there."""
+    for section in range(_WANDER_FREE_START.shape[0]):
+        for m in range(2):
+            s["wander"][lead, section, m] = _WANDER_FREE_START[section, m] * value
+    for section in range(_QRS_BAND_START.shape[0]):
+        for m in range(2):
+            s["band"][lead, section, m] = _QRS_BAND_START[section, m] * value
