@@ -120,7 +120,7 @@ def _liken(s: np.void, e: int, p: int, shape: int, lead: int) -> tuple[float, fl
     """Return the correlation with a template, and the size in units of the template's."""
     cross, own, usual = 0.0, 1e-9, 1e-9
     for k in range(SHAPE):
-        value = s["qrs_band"][(p - SHAPE + 2 * k) % BAND_RING, lead]
+        value = s["qrs_band"][(p - SHAPE + 2 * k) & (BAND_RING - 1), lead]
         template = s["shapes"][shape, k, lead]
         cross += value * template
         own += value * value

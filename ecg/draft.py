@@ -48,7 +48,7 @@ class Draft:
     def __init__(self, place: Place) -> None:
         self.place = place
         self.after = self.through = place.next_sample - 1
-        self.spans: list[Span] = []
+        self.spans: tuple[Span, ...] = ()
         # most ticks of most patients bring none of these
         self.beats: list[Beat] | None = None
         self.windows: list[RhythmWindow] | None = None
@@ -58,14 +58,13 @@ class Draft:
     def add_span(self, chunk: Chunk, end_sample: int) -> None:
         """Note that samples of ``chunk`` came, up to ``end_sample`` (excluded)."""
         self.through = end_sample - 1
-        self.spans.append(
-            Span(
-                first_sample=chunk.first_sample,
-                n_samples=end_sample - chunk.first_sample,
-                source_ns=chunk.source_ns,
-                sent_ns=chunk.sent_ns,
-            )
+        span = Span(
+            first_sample=chunk.first_sample,
+            n_samples=end_sample - chunk.first_sample,
+            source_ns=chunk.source_ns,
+            sent_ns=chunk.sent_ns,
         )
+        self.spans = (*self.spans, span) if self.spans else (span,)
 
     def add_gap(self, first_sample: int, end_sample: int, *, reset: bool) -> None:
         """Note samples that never came, seen when the next ones did."""
@@ -86,7 +85,7 @@ class Draft:
             fs=place.fs,
             after_sample=self.after,
             through_sample=self.through,
-            spans=tuple(self.spans),
+            spans=self.spans,
             beats=tuple(self.beats) if self.beats else (),
             windows=tuple(self.windows) if self.windows else (),
             statuses=tuple(self.statuses) if self.statuses else (),

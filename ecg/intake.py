@@ -89,6 +89,10 @@ def _bridge(
     fade = 1.0 - 1.0 / (_BRIDGE_DECAY_S * fs)
     last, shift = s["last"][lead], s["shift"][lead]
     seen, held = s["seen"][lead] != 0, s["held"][lead] > 0
+    if seen and not held and shift == 0.0 and _goes_on(line[lead, start : start + n], fs, before):
+        if n > 0:
+            s["last"][lead] = line[lead, start + n - 1]
+        return
     for k in range(start, start + n):
         measured = line[lead, k]
         if np.isnan(measured):
@@ -108,6 +112,19 @@ def _bridge(
         line[lead, k] = last
     s["last"][lead], s["shift"][lead] = last, shift
     s["seen"][lead], s["held"][lead] = seen, held
+
+
+@compiled
+def _goes_on(measured: NDArray[np.float64], fs: float, before: float) -> bool:
+    """Tell whether nothing is missing and nothing jumps, as in nearly all chunks."""
+    n = measured.shape[0]
+    if n == 0:
+        return True
+    breaks = 0 if abs(measured[0] - before) * fs <= _STEEPEST_MV_PER_S else 1
+    for k in range(1, n):
+        # NaN is not less either
+        breaks += 0 if abs(measured[k] - measured[k - 1]) * fs <= _STEEPEST_MV_PER_S else 1
+    return breaks == 0
 
 
 @compiled

@@ -138,7 +138,7 @@ class Monitor:
         drafts: dict[int, Draft] = {}
         """Those of the places as they are now, by row of state."""
         batches: dict[tuple[float, int], Batch] = {}
-        get = self._roster.get
+        get = self._roster.places.get
         for chunk in chunks:
             place = get(chunk.patient)
             if place is None or place.stream != chunk.stream:

@@ -200,7 +200,7 @@ def _candidate(s: np.void, e: int) -> None:
             break
         size = 0.0
         for lead in range(s["n_leads"]):
-            size += s["weight"][lead] * abs(s["qrs_band"][position % BAND_RING, lead])
+            size += s["weight"][lead] * abs(s["qrs_band"][position & (BAND_RING - 1), lead])
         if size > largest:
             largest = size
             p = position

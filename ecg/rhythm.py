@@ -63,10 +63,14 @@ def describe_second(s: np.void, e: int, out: NDArray[np.float32]) -> None:
         return
     trace = np.empty(_LOOK)  # newest first
     at = e % RING
-    mean = 0.0
+    mean, travelled = 0.0, 0.0
+    newer = np.float64(s["trace"][at, lead])
     for k in range(n):
-        trace[k] = s["trace"][at, lead]
-        mean += trace[k]
+        # sums are in order, so each addition waits for its last: two wait together
+        now = np.float64(s["trace"][at, lead])
+        travelled += abs(now - newer)
+        trace[k] = newer = now
+        mean += now
         at = at - 1 if at > 0 else RING - 1
     mean /= n
     power, slope_power, bend_power, size, largest, band = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
@@ -87,7 +91,7 @@ def describe_second(s: np.void, e: int, out: NDArray[np.float32]) -> None:
             bend_power += (slope - slope_before) ** 2
     n_band = min(n, _BAND_LOOK)
     for k in range(n_band):
-        band += s["qrs_band"][(e - k) % BAND_RING, lead] ** 2
+        band += s["qrs_band"][(e - k) & (BAND_RING - 1), lead] ** 2
     rms = np.sqrt(power / n) + 1e-4
     near = 0
     for k in range(n):
@@ -102,17 +106,16 @@ def describe_second(s: np.void, e: int, out: NDArray[np.float32]) -> None:
     out[6] = size / n / rms
     out[7] = near / n
     out[8] = crossings / n * ENGINE_FS / 10.0
-    out[9] = _leakage(trace, n, mean, size)
+    out[9] = _leakage(trace, n, mean, size, travelled)
     out[10] = min(e - s["last_r"], 4 * ENGINE_FS) / ENGINE_FS if s["last_r"] >= 0 else 4.0
     out[11] = s["rr"][(s["rr_n"] - 1) % 12] / ENGINE_FS if s["rr_n"] > 0 else 0.0
 
 
 @compiled
-def _leakage(trace: NDArray[np.float64], n: int, mean: float, size: float) -> float:
+def _leakage(
+    trace: NDArray[np.float64], n: int, mean: float, size: float, travelled: float
+) -> float:
     """Share that is left when the trace is added to itself half a mean period later."""
-    travelled = 0.0
-    for k in range(1, n):
-        travelled += abs(trace[k] - trace[k - 1])
     if travelled <= 0.0:
         return 1.0
     half_period = int(np.pi * size / travelled)

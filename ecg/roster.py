@@ -67,29 +67,32 @@ class Roster:
         self.memory: NDArray[np.float32] = np.zeros((0, 2, hidden), np.float32)
         self._version = version
         self._leads = leads
-        self._places: dict[str, Place] = {}
+        self.places: dict[str, Place] = {}
+        """By patient."""
         self._free: list[int] = []
 
     def __len__(self) -> int:
         """Return the number of patients."""
-        return len(self._places)
+        return len(self.places)
 
     def get(self, patient: str) -> Place | None:
         """Return a patient's place, None if there is none."""
-        return self._places.get(patient)
+        return self.places.get(patient)
 
     def refusals(self, chunks: Sequence[Chunk]) -> dict[int, EcgError]:
         """Say which chunks cannot be taken, by their position in ``chunks``, and why."""
         refused: dict[int, EcgError] = {}
         known: dict[str, Place | Chunk] = {}
         """Streams that begin among these chunks."""
+        get = self.places.get
         for position, chunk in enumerate(chunks):
-            place: Place | Chunk | None = self._places.get(chunk.patient)
+            place: Place | Chunk | None = get(chunk.patient)
             if known:
                 place = known.get(chunk.patient, place)
             try:
                 if place is not None and place.stream == chunk.stream:
-                    _check_same(chunk, place)
+                    if chunk.fs != place.fs or chunk.leads != place.leads:
+                        raise _changed(chunk, place)
                 else:
                     resampler(chunk.fs)
                     choose_leads(chunk.leads)
@@ -100,7 +103,7 @@ class Roster:
 
     def admit(self, chunk: Chunk) -> Place:
         """Give the stream of ``chunk`` a blank place at its first sample, in its patient's row."""
-        old = self._places.get(chunk.patient)
+        old = self.places.get(chunk.patient)
         place = Place(
             patient=chunk.patient,
             stream=chunk.stream,
@@ -112,7 +115,7 @@ class Roster:
         )
         if needs_trial(chunk.leads) and not self._asked(chunk.leads):
             place.trial = Trial.begin(chunk, chunk.first_sample)
-        self._places[chunk.patient] = place
+        self.places[chunk.patient] = place
         self.restart(place, chunk, chunk.first_sample)
         return place
 
@@ -144,7 +147,7 @@ class Roster:
 
     def discharge(self, patient: str) -> None:
         """Forget a patient; unknown ones are no error."""
-        place = self._places.pop(patient, None)
+        place = self.places.pop(patient, None)
         if place is not None:
             self._free.append(place.slot)
 
@@ -156,7 +159,7 @@ class Roster:
         StateError
             If the patient is not here.
         """
-        place = self._places.get(patient)
+        place = self.places.get(patient)
         if place is None:
             raise StateError(f"no patient {patient!r} to export; admitted are {len(self)} others")
         trial, rows = (None, b"") if place.trial is None else place.trial.export()
@@ -218,7 +221,7 @@ class Roster:
             raise StateError(f"damaged state of {len(state)} bytes: {error}") from error
         if owner != patient:
             raise StateError(f"the state is of patient {owner!r}, not of {patient!r}")
-        old = self._places.get(patient)
+        old = self.places.get(patient)
         place = Place(
             patient=patient,
             stream=stream,
@@ -229,7 +232,7 @@ class Roster:
             next_sample=int(row[0]["origin"] + row[0]["taken"]),
             trial=trial,
         )
-        self._places[patient] = place
+        self.places[patient] = place
         self.states[place.slot] = row[0]
         self.memory[place.slot] = 0
         if about["model"] == self._version and len(memory) == self.memory[place.slot].nbytes:
@@ -255,10 +258,9 @@ class Roster:
         return self._free.pop()
 
 
-def _check_same(chunk: Chunk, before: Place | Chunk) -> None:
-    if chunk.fs != before.fs or chunk.leads != before.leads:
-        raise ChunkError(
-            f"stream {chunk.stream!r} of patient {chunk.patient!r} began with {before.fs:g} Hz and "
-            f"leads {', '.join(before.leads)}, but a chunk has {chunk.fs:g} Hz and "
-            f"{', '.join(chunk.leads)}: a source that changes must start a new stream"
-        )
+def _changed(chunk: Chunk, before: Place | Chunk) -> ChunkError:
+    return ChunkError(
+        f"stream {chunk.stream!r} of patient {chunk.patient!r} began with {before.fs:g} Hz and "
+        f"leads {', '.join(before.leads)}, but a chunk has {chunk.fs:g} Hz and "
+        f"{', '.join(chunk.leads)}: a source that changes must start a new stream"
+    )
