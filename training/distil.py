@@ -20,6 +20,9 @@ from training.lesson import Lesson
 
 OPINION_SHARE = 0.7
 """Weight of the teachers' opinion in the loss; the labels have the rest."""
+SIZE = BeatLSTMSize(conv=(8, 16, 16), beat=48, hidden=48)
+"""Size of a student: half its teachers' work for each beat, which the engine is meant to carry for
+20,000 patients a core."""
 EPOCHS = 1.0
 """Passes of the student, as a multiple of the teachers'."""
 
@@ -30,7 +33,7 @@ def student_of(
     unlabelled: Sequence[Path],
     settings: FitSettings,
     *,
-    size: BeatLSTMSize | None = None,
+    size: BeatLSTMSize = SIZE,
 ) -> Lesson:
     """Return the student's lesson; it is carried out after those of its teachers.
 
@@ -42,8 +45,8 @@ def student_of(
         Observed records with labels, and without.
     settings : FitSettings
         Of the student; ``epochs`` is multiplied by ``EPOCHS``.
-    size : BeatLSTMSize, optional
-        The teachers' if not given.
+    size : BeatLSTMSize
+        Of the student.
 
     Raises
     ------
@@ -56,7 +59,7 @@ def student_of(
         taught=(*files, *unlabelled),
         examined=tuple(files),
         settings=replace(settings, epochs=max(round(EPOCHS * settings.epochs), 1)),
-        size=size or teachers[0].size,
+        size=size,
         teachers=tuple(teachers),
         share=OPINION_SHARE,
     )
