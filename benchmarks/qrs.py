@@ -32,6 +32,7 @@ from ecg.finding import BEAT_CLASSES
 from ecg.metrics import LEARNING_S, MATCH_S, BeatCounts, count_beats, match_beats
 from ecg.record import Record, read_record, record_names
 from ecg.warm import warm_up
+from training.ds2_log import bar_from_ci, log_run
 from training.noise_curves import write_noise_curves
 from training.page import put_between
 from training.split import DS1, DS2, PACED
@@ -198,6 +199,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--records", default="ds1+paced", help="all, ds1, ds1+paced, ds2 or names")
     parser.add_argument("--no-noise", action="store_true", help="clean records only")
     parser.add_argument("--ds2", action="store_true", help=f"noise also on {STRESSED_DS2}")
+    parser.add_argument("--why", default="", help="why records of DS2 are run; goes into their log")
     parser.add_argument("--no-model", action="store_true", help="our detector alone")
     parser.add_argument("--json", metavar="FILE", help="write the figures; - prints them")
     parser.add_argument("--markdown", metavar="FILE", type=Path, help="write the tables")
@@ -206,11 +208,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not (options.data / "mitdb").is_dir():
         raise RecordError(f"--data must hold mitdb/ and nstdb/: {options.data} does not")
     names = select(options.records, options.data / "mitdb")
+    groups = [] if options.no_noise else [STRESSED, *([STRESSED_DS2] if options.ds2 else [])]
+    looked_at = sorted({*names, *(name for group in groups for name in group)})
+    bar_from_ci(looked_at)
     torch.set_num_threads(1)
     judge = None if options.no_model else load(device="cpu")
     warm_up(judge)
     console = Console(stderr=True)
-    groups = [] if options.no_noise else [STRESSED, *([STRESSED_DS2] if options.ds2 else [])]
     with _progress(console) as progress:
         card = measured(
             options.data, names, found_by=detectors(judge), noise_on=groups, progress=progress
@@ -222,6 +226,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         f"model {judge.version if judge else 'none'}; one thread, processor time"
     )
     card["records"] = list(names)
+    # before anybody can see a figure
+    log_run(
+        {"records": looked_at, "qrs": card["detectors"][OURS[0]]},
+        model=judge.version if judge else "none",
+        why=f"QRS detectors: {options.why}",
+    )
     _print(card, console)
     if options.markdown is not None:
         put_between(options.markdown, markdown(card), name="detectors")

@@ -15,7 +15,6 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -32,7 +31,7 @@ from ecg.chunk import MISSING
 from ecg.judge import Judge
 from ecg.metrics import LEARNING_S
 from ecg.record import Record, read_record, record_names
-from training.ds2_log import log_run
+from training.ds2_log import bar_from_ci, log_run
 from training.hearing import COMPANY, annotated, hear
 from training.scorecard import brief, scorecard
 from training.split import DS1, DS2
@@ -200,6 +199,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     names = list(DS2) if options.ds2 else options.records.split(",")
     if not options.ds2 and (asked := sorted(set(names) & set(DS2))):
         parser.error(f"{', '.join(asked)} examine: say --ds2 to run DS2")
+    bar_from_ci(names)
     judge = load(options.weights, device=options.device)
     card: dict[str, Any] = {"model": judge.version, "records": names}
     if options.ds2:
@@ -233,7 +233,7 @@ def _across(directory: Path, judge: Judge) -> dict[str, Any]:
 
 def _log(directory: Path, names: Sequence[str], judge: Judge, why: str) -> None:
     card = scorecard(hear([annotated(directory / name) for name in names], judge=judge))
-    log_run(card, model=judge.version, why=f"robustness: {why}", today=datetime.now(UTC).date())
+    log_run(card, model=judge.version, why=f"robustness: {why}")
 
 
 def _print(card: dict[str, Any], console: Console) -> None:

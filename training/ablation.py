@@ -8,7 +8,7 @@ ships. Each person is judged by a fit that did not know them.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from training.ensemble import by_strangers, members_of
 from training.exam import JUDGED, called_other_than_n, examine
 from training.fit import Epoch, FitSettings
 from training.lesson import Learnt, Lesson, carry_out
+from training.split import DS2
 from training.store import record_of
 from training.variant import Variant
 
@@ -40,6 +41,7 @@ class Row:
 
 _SCALARS = ("pre RR", "post RR", "template", "usual size")
 
+LIVE = "(c) own R, causal: live"
 ROWS = (
     Row(
         name="`PlainLSTM` over samples, last output",
@@ -57,7 +59,7 @@ ROWS = (
         examined="annotated",
     ),
     Row(name="(b) annotated R, causal", taught="annotated", examined="annotated"),
-    Row(name="(c) own R, causal: live"),
+    Row(name=LIVE),
     Row(name="(c) without RR intervals", variant=Variant(blank=("RR", "no beat after"))),
     Row(
         name="(c) without templates",
@@ -231,6 +233,16 @@ def markdown_of(results: Sequence[Result]) -> str:
             share = f"{100 * result.other_than_n:.2f} %"
             lines += ["", f"{result.row.name}: calls all beats N ({share} anything else)."]
     return "\n".join(lines) + "\n"
+
+
+def live_of(results: Sequence[Result]) -> dict[str, Any]:
+    """Return what the live row came to on DS2, as the log of its runs takes it."""
+    f1 = next(result.f1 for result in results if result.row.name == LIVE)
+    return {
+        "records": list(DS2),
+        "beats": {name: {"f1": float(np.mean(f1[f"DS2: {name}"]))} for name in JUDGED},
+        "S_without_232_219": {"f1": float(np.mean(f1["DS2 without 219, 232: S"]))},
+    }
 
 
 def _cell(values: Sequence[float]) -> str:

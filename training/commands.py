@@ -218,8 +218,9 @@ def ablate(
     beats: Annotated[int, typer.Option(min=1, help="Of an epoch.")] = 150_000,
     ds2: Annotated[
         bool,
-        typer.Option("--ds2", help="Examine by DS2 in place of folds; note every such run."),
+        typer.Option("--ds2", help="Examine by DS2 in place of folds; every such run is logged."),
     ] = False,
+    why: Annotated[str, typer.Option(help="Why DS2 is run; goes into its log.")] = "",
     data: DataOption = None,
     page: Annotated[
         Path | None,
@@ -238,12 +239,15 @@ def ablate(
       rhythmwatch ablate --seeds 3 --page docs/concepts/ablation.md
     """
     settings = _enter(context)
-    from training.ablation import ablate, conditions_of, markdown_of
+    from training.ablation import ablate, conditions_of, live_of, markdown_of
+    from training.ds2_log import bar_from_ci, log_run
     from training.fit import FitSettings
     from training.page import put_between
+    from training.split import DS2
     from training.store import default_work
     from training.train import observed_both_ways
 
+    bar_from_ci(DS2 if ds2 else ())
     where, source = work or default_work(), data or settings.data
     fitting = FitSettings(
         device=device or settings.device, members=folds, epochs=epochs, beats=beats
@@ -260,6 +264,8 @@ def ablate(
         )
     command = f"rhythmwatch ablate --folds {folds} --seeds {seeds} --epochs {epochs}"
     command += f" --beats {beats}" + (" --ds2" if ds2 else "")
+    if ds2:  # before anybody can see a figure
+        log_run(live_of(results), model="none that ships", why=f"ablation: {why}")
     text = f"{conditions_of(fitting, seeds=seeds, command=command)}\n\n{markdown_of(results)}"
     typer.echo(text)
     if page is not None:

@@ -5,13 +5,15 @@ only judge how much less if every look is on the page.
 """
 
 import logging
+import os
 import shutil
 import subprocess
 from collections.abc import Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+from ecg.errors import RecordError
 from training.split import DS2, DS2_STRICT
 from training.tables import percent
 
@@ -24,21 +26,48 @@ HERE = Path(__file__).parents[1]
 """The checkout this code is run from, if it is one."""
 
 
+def bar_from_ci(records: Sequence[str]) -> None:
+    """Make sure that no automatic run hears records that examine.
+
+    Parameters
+    ----------
+    records : sequence of str
+        Names of records of mitdb that are to be run.
+
+    Raises
+    ------
+    RecordError
+        If some are of DS2 and ``CI`` is set to a true value, as continuous integration does.
+    """
+    asked = sorted(set(records) & set(DS2))
+    if asked and os.environ.get("CI", "").lower() not in ("", "0", "false"):
+        raise RecordError(
+            f"{', '.join(asked)} examine and are never run automatically, got CI="
+            f"{os.environ['CI']}: run them by hand, so that every look is one that somebody wanted"
+        )
+
+
 def log_run(
-    card: dict[str, Any], *, model: str, why: str, today: date, checkout: Path = HERE
+    card: dict[str, Any],
+    *,
+    model: str,
+    why: str,
+    today: date | None = None,
+    checkout: Path = HERE,
 ) -> bool:
     """Note a run in the log if it had records of DS2.
 
     Parameters
     ----------
     card : dict
-        The figures, as ``training.scorecard.scorecard`` gives them.
+        The ``records``, and figures as ``training.scorecard.scorecard`` gives them; what was not
+        looked at may be left out.
     model : str
         Version of the model.
     why : str
         Why DS2 was run.
-    today : date
-        The date to note.
+    today : date, optional
+        The date to note; today's in UTC if not given.
     checkout : Path
         Root of the checkout whose log is meant.
 
@@ -55,15 +84,15 @@ def log_run(
         logger.warning("DS2 was run outside a checkout: this run is not logged")
         return False
     cells = (
-        today.isoformat(),
+        (today or datetime.now(UTC).date()).isoformat(),
         commit_of(checkout),
         model,
         _which(records),
-        f"{percent(card['qrs']['se'])} / {percent(card['qrs']['ppv'])}",
-        percent(card["beats"]["V"]["f1"]),
-        percent(card["beats"]["S"]["f1"]),
-        percent(card["S_without_232_219"]["f1"]),
-        percent(card["accuracy"]),
+        f"{_share(card, 'qrs', 'se')} / {_share(card, 'qrs', 'ppv')}",
+        _share(card, "beats", "V", "f1"),
+        _share(card, "beats", "S", "f1"),
+        _share(card, "S_without_232_219", "f1"),
+        _share(card, "accuracy"),
         _seeds(card),
         why.replace("|", "/").replace("\n", " ").strip() or "not said",
     )
@@ -93,10 +122,17 @@ def commit_of(checkout: Path) -> str:
     return said[0].stdout.strip() + ("+" if said[1].returncode else "")
 
 
+def _share(card: Any, *path: str) -> str:
+    for word in path:
+        card = card.get(word) if card is not None else None
+    return percent(card)
+
+
 def _which(records: Sequence[str]) -> str:
-    if set(records) == set(DS2):
+    looked_at = set(records) & set(DS2)
+    if looked_at == set(DS2):
         return "all 22"
-    if set(records) == set(DS2_STRICT):
+    if looked_at == set(DS2_STRICT):
         return "all but 202"
     return " ".join(name for name in records if name in DS2)
 

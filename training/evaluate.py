@@ -3,7 +3,6 @@
 import json
 import logging
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ecg.checkpoint import SHIPPED, load
 from ecg.metrics import LEARNING_S
-from training.ds2_log import HERE, log_run
+from training.ds2_log import HERE, bar_from_ci, log_run
 from training.found import write_found
 from training.hearing import evaluate
 from training.report import write_report
@@ -98,6 +97,7 @@ def run(
         console=Console(stderr=True),
     )
     names = select(directory, records)
+    bar_from_ci(names)
     beats = Beats() if others else None
     with bar:
         task = bar.add_task(
@@ -119,7 +119,7 @@ def run(
                 bar.advance(task)
             card |= compared(said, from_s=from_s)
     # before anybody can see a figure
-    log_run(card, model=judge.version, why=why, today=datetime.now(UTC).date(), checkout=checkout)
+    log_run(card, model=judge.version, why=why, checkout=checkout)
     if card["qrs"]["se"] is None:
         logger.warning("nothing is scored: no annotated beat comes after the first %g s", from_s)
     if annotations is not None:

@@ -12,6 +12,7 @@ import torch
 from rich.console import Console
 
 from ecg.checkpoint import save
+from ecg.errors import RecordError
 from ecg.model import BeatEnsemble, BeatLSTM, BeatLSTMSize, RhythmLSTM
 from ecg.script import Step
 from ecg.simulator import Simulator, write_wfdb
@@ -35,8 +36,9 @@ def checkout(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def made_up(tmp_path: Path) -> Path:
+def made_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return records of nobody, one of which has the name of a record of DS2."""
+    monkeypatch.delenv("CI", raising=False)  # where such names are refused
     directory = tmp_path / "records"
     directory.mkdir()
     for name in ("100", "101"):
@@ -98,6 +100,24 @@ def test_a_run_without_records_of_ds2_is_not_noted(
     run(made_up, records="101", weights=weights, device="cpu", checkout=checkout,
         console=Console(file=io.StringIO()))  # fmt: skip
     assert (checkout / LOG).read_text() == HEAD
+
+
+@pytest.mark.parametrize("value", ["true", "1"])
+def test_no_automatic_run_hears_records_that_examine(
+    checkout: Path, made_up: Path, weights: Path, monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setenv("CI", value)
+    with pytest.raises(RecordError, match=f"100 examine and are never .* got CI={value}"):
+        run(made_up, records="101,100", weights=weights, device="cpu", checkout=checkout)
+    assert (checkout / LOG).read_text() == HEAD
+    run(made_up, records="101", weights=weights, device="cpu", checkout=checkout,
+        console=Console(file=io.StringIO()))  # fmt: skip
+
+
+def test_a_look_at_the_detector_alone_is_noted_with_dashes_for_the_rest(checkout: Path) -> None:
+    looked = {"records": ["100", "101"], "qrs": {"se": 0.9991, "ppv": 0.9992}}
+    assert log_run(looked, model="none", why="", today=date(2026, 1, 2), checkout=checkout)
+    assert "| none | 100 | 99.91 / 99.92 | - | - | - | - |" in (checkout / LOG).read_text()
 
 
 def test_a_run_outside_a_checkout_says_that_it_is_not_noted(
