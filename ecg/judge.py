@@ -118,9 +118,9 @@ class Judge:
             Calibrated probabilities.
         """
         encoded = np.empty((len(slots), self._beats.beat), dtype=np.float32)
-        for rows in self._batches(np.arange(len(slots))):
-            out = self._beats.encode(self._pad(windows, rows), self._pad(contexts, rows))
-            encoded[rows] = out[: len(rows)].cpu().numpy()
+        for rows in self._slices(len(slots)):
+            out = self._beats.encode(self._pad(windows[rows]), self._pad(contexts[rows]))
+            encoded[rows] = out[: rows.stop - rows.start].cpu().numpy()
         part = memory[:, :, : self._beats.hidden]
         logits = self._recall(self._beats.remember, slots, encoded, part, len(OUTPUTS))
         return self._shares(logits, self._temperature)
@@ -166,10 +166,11 @@ class Judge:
         """Take one LSTM step for each input, a patient's own one after the other."""
         logits = np.empty((len(slots), n_outputs), dtype=np.float32)
         for turn in _turns(slots):
-            for rows in self._batches(turn):
-                before = self._pad(memory, slots[rows])  # (batch, 2, hidden)
+            for part in self._slices(len(turn)):
+                rows = turn[part]
+                before = self._pad(memory[slots[rows]])  # (batch, 2, hidden)
                 state = (before[None, :, 0].contiguous(), before[None, :, 1].contiguous())
-                out, (h, c) = step(self._pad(inputs, rows)[:, None], state)
+                out, (h, c) = step(self._pad(inputs[rows])[:, None], state)
                 logits[rows] = out[: len(rows), 0].cpu().numpy()
                 memory[slots[rows], 0] = h[0, : len(rows)].cpu().numpy()
                 memory[slots[rows], 1] = c[0, : len(rows)].cpu().numpy()
@@ -177,9 +178,9 @@ class Judge:
 
     def _shares(self, logits: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
         shares = np.empty_like(logits)
-        for rows in self._batches(np.arange(len(logits))):
-            p = torch.softmax(self._pad(logits, rows) / temperature, dim=-1)
-            shares[rows] = p[: len(rows)].cpu().numpy()
+        for rows in self._slices(len(logits)):
+            p = torch.softmax(self._pad(logits[rows]) / temperature, dim=-1)
+            shares[rows] = p[: rows.stop - rows.start].cpu().numpy()
         return shares
 
     def _use(self, costs: Mapping[int, float]) -> None:
@@ -187,22 +188,25 @@ class Judge:
         self._sizes = sorted(costs)
         self._cuts = _cuts(costs)
 
-    def _batches(self, rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-        """Cut rows into batches that fit a fixed size; the last may want padding."""
-        batches = []
-        while len(rows):
-            filled = -(-len(rows) // self._sizes[0])
-            size = self._cuts[min(filled, len(self._cuts) - 1)]
-            batches.append(rows[:size])
-            rows = rows[size:]
-        return batches
+    def _slices(self, n: int) -> list[slice]:
+        """Cut ``n`` rows into batches that fit a fixed size; the last may want padding."""
+        slices, start = [], 0
+        while start < n:
+            filled = -(-(n - start) // self._sizes[0])
+            stop = min(start + self._cuts[min(filled, len(self._cuts) - 1)], n)
+            slices.append(slice(start, stop))
+            start = stop
+        return slices
 
-    def _pad(self, values: NDArray[np.float32], rows: NDArray[np.int64]) -> torch.Tensor:
-        """Copy ``rows`` into a batch of the next fixed size."""
-        size = next(batch for batch in self._sizes if len(rows) <= batch)
-        batch = np.zeros((size, *values.shape[1:]), dtype=np.float32)
-        batch[: len(rows)] = values[rows]
-        return torch.from_numpy(batch).to(self.device)
+    def _pad(self, rows: NDArray[np.float32]) -> torch.Tensor:
+        """Bring rows to the device as a batch of the next fixed size, which the last ones need."""
+        n = len(rows)
+        size = next(batch for batch in self._sizes if n <= batch)
+        if n < size:
+            batch = np.empty((size, *rows.shape[1:]), dtype=np.float32)
+            batch[:n], batch[n:] = rows, 0.0
+            rows = batch
+        return torch.from_numpy(rows).to(self.device)
 
 
 def choose_device(name: str) -> torch.device:
