@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import sizing
-from benchmarks.sizing import PAGE, SITES, Weight, figures_of, plan, scorers_for
+from benchmarks.sizing.__main__ import PAGE
+from benchmarks.sizing.page import markdown
+from benchmarks.sizing.plan import plan, scorers_for
+from benchmarks.sizing.site import ASSUMED, SITES, figures_of
+from benchmarks.sizing.weight import Weight, weigh
 from training.page import BEGIN, END
 
 WEIGHT = Weight(waveforms=3000.0, findings=2000.0, states=600.0, messages=8.0)
@@ -60,7 +63,7 @@ def test_kept_capacity_says_how_many_a_core_scores(tmp_path: Path) -> None:
 
 
 def test_weights_are_those_of_the_messages() -> None:
-    weight = sizing.weigh(SITES[2], seconds=3.0)
+    weight = weigh(SITES[2], seconds=3.0)
     assert 500 < weight.waveforms < 1000
     assert weight.messages == pytest.approx(2.0, abs=0.4)
     assert weight.findings > 0
@@ -70,7 +73,7 @@ def test_weights_are_those_of_the_messages() -> None:
 def test_tables_name_every_site_and_every_figure(tmp_path: Path) -> None:
     figures = figures_of(tmp_path, {})
     plans = [plan(site, WEIGHT, figures) for site in SITES]
-    text = sizing.markdown(plans, {site.name: WEIGHT for site in SITES}, figures)
+    text = markdown(plans, {site.name: WEIGHT for site in SITES}, figures)
     for name in (*(site.name for site in SITES), *(f"`{name}`" for name in figures)):
         assert name in text
 
@@ -79,5 +82,5 @@ def test_shipped_page_names_every_figure() -> None:
     shown = (
         PAGE.read_text(encoding="utf-8").partition(BEGIN.format(name="sizing"))[2].partition(END)[0]
     )
-    for name in sizing.ASSUMED:
+    for name in ASSUMED:
         assert f"`{name}`" in shown
