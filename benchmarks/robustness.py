@@ -2,7 +2,7 @@
 
 The same records as they are and changed: one lead only, leads swapped, another
 sampling rate, a wrong gain, turned upside down. Then another database, which a
-fair table wants unknown to the model (``--weights``), and short recordings that
+fair table wants unknown to the model (``--stranger``), and short recordings that
 are normal or noise, on which every ventricular beat and every second of
 fibrillation is a false alarm in the making. Records of DS2 are refused unless
 ``--ds2`` is said: they examine, and the evaluation logs who looked.
@@ -25,6 +25,7 @@ from rich.progress import track
 from rich.table import Table
 from scipy import signal
 
+from benchmarks.robustness_page import markdown
 from ecg.annotation import Annotations
 from ecg.checkpoint import SHIPPED, load
 from ecg.chunk import MISSING
@@ -33,6 +34,7 @@ from ecg.metrics import LEARNING_S
 from ecg.record import Record, read_record, record_names
 from training.ds2_log import bar_from_ci, log_run
 from training.hearing import COMPANY, annotated, hear
+from training.page import put_between
 from training.scorecard import brief, scorecard
 from training.split import DS1, DS2
 
@@ -186,6 +188,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, prog="python -m benchmarks.robustness")
     parser.add_argument("--data", type=Path, default=os.environ.get("RHYTHMWATCH_DATA"))
     parser.add_argument("--weights", type=Path, default=SHIPPED, help="the model")
+    parser.add_argument(
+        "--stranger",
+        type=Path,
+        help="a model that knows neither the other database nor the short records; else --weights",
+    )
     parser.add_argument("--records", default=",".join(DS1), help="of mitdb; DS1 if not given")
     parser.add_argument("--ds2", action="store_true", help="records of DS2 instead, and log it")
     parser.add_argument("--why", default="", help="why DS2 is run; goes into its log")
@@ -193,6 +200,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--limit", type=int, help="most short records of a kind")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--json", metavar="FILE", help="write the figures; - prints them")
+    parser.add_argument("--markdown", metavar="FILE", type=Path, help="write the tables")
     options = parser.parse_args(arguments)
     if options.data is None:
         parser.error("--data must name the folder of mitdb, svdb and challenge2017")
@@ -201,19 +209,27 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error(f"{', '.join(asked)} examine: say --ds2 to run DS2")
     bar_from_ci(names)
     judge = load(options.weights, device=options.device)
-    card: dict[str, Any] = {"model": judge.version, "records": names}
+    stranger = load(options.stranger or options.weights, device=options.device)
+    card: dict[str, Any] = {
+        "model": judge.version,
+        "stranger": stranger.version,
+        "set": "DS2" if options.ds2 else "those asked for" if names != list(DS1) else "DS1",
+        "records": names,
+    }
     if options.ds2:
         _log(options.data / "mitdb", names, judge, options.why)
     card["changed"] = changed(options.data / "mitdb", names, judge)
     card["cross"] = {}
     if options.cross != "none":
-        card["cross"][options.cross] = _across(options.data / options.cross, judge)
+        card["cross"][options.cross] = _across(options.data / options.cross, stranger)
     card["short"] = {
-        kind: short_records(options.data / "challenge2017", label, judge, limit=options.limit)
+        kind: short_records(options.data / "challenge2017", label, stranger, limit=options.limit)
         for label, kind in SHORT.items()
         if (options.data / "challenge2017").is_dir()
     }
     _print(card, Console(stderr=True))
+    if options.markdown is not None:
+        put_between(options.markdown, markdown(card), name="robustness")
     text = json.dumps(card, indent=2) + "\n"
     if options.json == "-":
         sys.stdout.write(text)

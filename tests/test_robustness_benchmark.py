@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from benchmarks import robustness
+from benchmarks.robustness_page import markdown
 from ecg.script import Step
 from ecg.simulator import Simulator, write_wfdb
 from training.hearing import annotated, hear
@@ -52,6 +53,25 @@ def test_short_recordings_are_counted_without_annotations(directory: Path, tmp_p
     assert row["hours"] == pytest.approx(10 / 3600, abs=1e-3)
     assert row["v_per_hour"] == 0.0
     assert row["unfit_share"] == 0.0
+
+
+def test_page_shows_every_figure_and_dashes_for_none(directory: Path) -> None:
+    rows = robustness.changed(directory, ["p1"], None, from_s=5.0)
+    short = {"records": 1, "hours": 0.1, "v_per_hour": 2.5, "vf_seconds_per_hour": 0.0}
+    text = markdown(
+        {
+            "model": "rw-1",
+            "stranger": "rw-2",
+            "set": "DS1",
+            "records": ["p1"],
+            "changed": rows,
+            "cross": {"svdb": {"records": 52, **rows["as recorded"]}},
+            "short": {"normal": {**short, "unfit_share": 0.0123}},
+        }
+    )
+    assert "| leads swapped | 100.00 | 100.00 | - | - |" in text
+    assert "| svdb, 52 records | 100.00 |" in text
+    assert "| normal | 1 | 0.10 | 2.5 | 0.0 | 1.23 |" in text
 
 
 def test_records_that_examine_are_refused_unless_asked_for(
