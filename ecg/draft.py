@@ -21,6 +21,7 @@ from ecg.finding import (
     Span,
     Status,
 )
+from ecg.irregular import FIBRILLATION
 from ecg.model import ARTEFACT, OUTPUTS
 from ecg.quality import FIT, REASONS
 from ecg.roster import Place
@@ -28,6 +29,7 @@ from ecg.roster import Place
 WARM_UP_S = 30.0
 """Valid ECG that a stream needs before its arrhythmias are believed."""
 
+_S = BEAT_CLASSES.index("S")
 _ARTEFACT = OUTPUTS.index(ARTEFACT)
 _SURE_ARTEFACT = 0.7
 """On patients the model did not know, as many beats are lost above this as false ones remain:
@@ -102,6 +104,8 @@ def add_beats(
 ) -> None:
     """Note beats, but for those of which the model is sure that they are artefacts.
 
+    In atrial fibrillation none is called S; see ``ecg.irregular``.
+
     Parameters
     ----------
     drafts : dict of int to Draft
@@ -120,7 +124,8 @@ def add_beats(
         best = artefact = [0] * len(rows)
     else:
         judged = probabilities[:, : len(BEAT_CLASSES)].astype(np.float64)
-        judged /= judged.sum(axis=1, keepdims=True)
+        judged[rows["irregularity"] > FIBRILLATION, _S] = 0.0
+        judged /= np.maximum(judged.sum(axis=1, keepdims=True), np.finfo(np.float64).tiny)
         best = judged.argmax(axis=1).tolist()
         artefact = (probabilities[:, _ARTEFACT] > _SURE_ARTEFACT).tolist()
     for slot, sample, decided, rr, code, shares, top, drop in zip(

@@ -114,6 +114,8 @@ PATIENT = np.dtype(
         ("rr", "f8", (RR_MEMORY,)),
         ("rr_mean", "f8"),  # of regular beats, for search-back
         ("rr_long", "f8"),  # over about a minute, for the features
+        ("irregular", "f8"),  # share of intervals that are like none of the three before
+        ("irregular_n", "i8"),  # of how many
         # beats that wait for their judgement
         ("pending_n", "i8"),
         ("pending_r", "i8", (PENDING,)),
