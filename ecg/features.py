@@ -44,10 +44,6 @@ _CHANGE, _NO_BEFORE, _NO_AFTER, _LIKENESS, _SIZE, _JUDGED = 3, 4, 5, 6, 8, 10
 
 EARLY = 0.9
 """RR interval, as a share of the mean of 10, up to which a beat came early."""
-UNLIKE = 0.5
-"""Likeness to the template below which a beat that is early against the last minute teaches nothing
-either: a run of ventricular tachycardia soon makes the mean of 10 its own, and must not become what
-is usual while it is new."""
 _BOUND = 8.0
 _LONG_BEATS = 60
 _LEAST_CHANGE = float(np.log(0.01))
@@ -93,12 +89,11 @@ def describe(
     context[_CHANGE] = change
     # a late beat teaches too: where most beats are ectopic, sinus beats come after the pauses
     early = rr <= EARLY * recent
-    quick = rr <= EARLY * long
     for lead in range(s["n_leads"]):
         if s["unfit"][lead] != FIT and s["unfit"][lead] != NOISY:
             continue
         context[_JUDGED + lead] = 1.0
-        _describe_lead(s, r, lead, early, quick, window, context)
+        _describe_lead(s, r, lead, early, window, context)
     if rr > 0:
         # quick at first, then over about a minute; one outlier counts at most double
         rate = 1.0 / min(max(s["rr_n"], 1), _LONG_BEATS)
@@ -111,7 +106,6 @@ def _describe_lead(
     r: int,
     lead: int,
     early: bool,
-    quick: bool,
     window: NDArray[np.float32],
     context: NDArray[np.float32],
 ) -> None:
@@ -140,12 +134,11 @@ def _describe_lead(
         own += value * value
         usual += template * template
         window[N_LEADS + lead, k] = value - template if known > 0 else 0.0
-    likeness = cross / np.sqrt(own * usual) if known > 0 else 0.0
-    context[_LIKENESS + lead] = likeness
+    context[_LIKENESS + lead] = cross / np.sqrt(own * usual) if known > 0 else 0.0
     context[_SIZE + lead] = _log_ratio(size, s["scale"][lead])
     scale = s["scale"][lead]
     # the first beats teach whatever they are; later ones only when they did not come early
-    if known < 8 or not (early or (quick and likeness < UNLIKE)):
+    if known < 8 or not early:
         rate = 1.0 / min(known + 1, 16)
         for k in range(WINDOW):
             s["template"][lead, k] += rate * (window[lead, k] - s["template"][lead, k])
