@@ -22,7 +22,7 @@ from ecg.judge import Judge
 from ecg.quality import FIT, REASONS
 from ecg.roster import Place, Roster
 from ecg.state import N_LEADS
-from ecg.tick import Batch
+from ecg.tick import Batch, Room
 
 FORGET_GAP_S = 60.0
 """After a gap longer than this the patient's signal state starts anew."""
@@ -65,6 +65,7 @@ class Monitor:
         self._on_second = on_second
         self._model = judge.version if judge else None
         self._roster = Roster(hidden=judge.hidden if judge else 0, version=self._model, leads=leads)
+        self._room = Room()
 
     def refusals(self, chunks: Sequence[Chunk]) -> dict[int, EcgError]:
         """Say which of ``chunks`` cannot be taken, by position, and why; changes nothing."""
@@ -203,7 +204,7 @@ class Monitor:
     def _run(self, batches: dict[tuple[float, int], Batch], drafts: dict[int, Draft]) -> None:
         """Let the kernel and the model take the samples that wait, those alike in one call."""
         for batch in batches.values():
-            found = tick.advance(self._roster.states, batch)
+            found = tick.advance(self._roster.states, batch, self._room)
             self._say_seconds(drafts, found.seconds)
             self._say_beats(drafts, found.beats, found.windows, found.contexts)
         batches.clear()
