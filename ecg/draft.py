@@ -6,10 +6,10 @@ only of what was found.
 
 from functools import lru_cache
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from ecg.chunk import Chunk
 from ecg.finding import (
     BEAT_CLASSES,
     RHYTHMS,
@@ -36,37 +36,34 @@ _SURE_ARTEFACT = 0.7
 at 0.5 a quarter of what was dropped were beats."""
 
 
-class Draft:
+class Draft(msgspec.Struct, gc=False):
     """Collects what one tick finds out about one stream.
 
     Parameters
     ----------
     place : Place
         Whose.
+    after, through : int
+        Samples after the one, up to the other, have come.
+    spans : tuple of Span
+        When they were taken.
+    beats, windows, statuses, gaps : list, optional
+        What was found; most ticks of most patients bring none of these.
     """
 
-    __slots__ = ("after", "beats", "gaps", "place", "spans", "statuses", "through", "windows")
+    place: Place
+    after: int = -1
+    through: int = -1
+    spans: tuple[Span, ...] = ()
+    beats: list[Beat] | None = None
+    windows: list[RhythmWindow] | None = None
+    statuses: list[Status] | None = None
+    gaps: list[Gap] | None = None
 
-    def __init__(self, place: Place) -> None:
-        self.place = place
-        self.after = self.through = place.next_sample - 1
-        self.spans: tuple[Span, ...] = ()
-        # most ticks of most patients bring none of these
-        self.beats: list[Beat] | None = None
-        self.windows: list[RhythmWindow] | None = None
-        self.statuses: list[Status] | None = None
-        self.gaps: list[Gap] | None = None
-
-    def add_span(self, chunk: Chunk, end_sample: int) -> None:
-        """Note that samples of ``chunk`` came, up to ``end_sample`` (excluded)."""
-        self.through = end_sample - 1
-        span = Span(
-            first_sample=chunk.first_sample,
-            n_samples=end_sample - chunk.first_sample,
-            source_ns=chunk.source_ns,
-            sent_ns=chunk.sent_ns,
-        )
-        self.spans = (*self.spans, span) if self.spans else (span,)
+    def add_span(self, span: Span) -> None:
+        """Note that more samples came."""
+        self.through = span.first_sample + span.n_samples - 1
+        self.spans = (*self.spans, span)
 
     def add_gap(self, first_sample: int, end_sample: int, *, reset: bool) -> None:
         """Note samples that never came, seen when the next ones did."""

@@ -51,25 +51,74 @@ def take(
     n_taps : int
         How far back the resampler looks.
     """
+    whole = False  # whether some lead has all of them
     for lead in range(s["n_leads"]):
-        column, gain, baseline = s["column"][lead], s["gain"][lead], s["baseline"][lead]
         for k in range(n_taps):
             line[lead, k] = s["history"][lead, k]
-        for k in range(n):
-            raw = samples[row + k, column]
-            line[lead, n_taps + k] = np.nan if raw == _MISSING else (raw - baseline) / gain
-        before = s["q_last"][lead]
-        quality.observe(s, lead, line, n_taps, n, quality.STUCK_S * fs)
+        if n == 0:
+            continue
+        before, stuck = s["q_last"][lead], quality.STUCK_S * fs
+        raws = samples[row : row + n, s["column"][lead]]
+        if _to_mv(s, lead, raws, line[lead, n_taps : n_taps + n], stuck):
+            whole = True
+        else:
+            quality.observe(s, lead, line, n_taps, n, stuck)
         _bridge(s, lead, line, n_taps, n, fs, before)
         for k in range(n_taps):
             s["history"][lead, k] = line[lead, n + k]
     s["taken"] += n
     s["q_samples"] += n
+    s["valid"] += n if whole else _count_valid(s, samples, row, n)
+
+
+@compiled
+def _to_mv(
+    s: np.void,
+    lead: int,
+    raws: NDArray[np.int16],
+    millivolts: NDArray[np.float64],
+    stuck: float,
+) -> bool:
+    """Fill ``millivolts``, NaN where missing; tell whether none is, and then it is all observed.
+
+    Does what ``quality.observe`` does on whole numbers, of which none is NaN, and while the
+    divisions are under way.
+    """
+    gain, baseline = s["gain"][lead], s["baseline"][lead]
+    same, too_many = s["q_same"][lead], s["q_stuck"][lead]
+    first = (raws[0] - baseline) / gain
+    last = raws[0] if first == s["q_last"][lead] else ~raws[0]
+    lowest = highest = raws[0]
+    most = int(np.ceil(stuck))
+    for k in range(raws.shape[0]):
+        raw = raws[k]
+        millivolts[k] = (raw - baseline) / gain
+        lowest, highest = min(lowest, raw), max(highest, raw)
+        same = same + 1 if raw == last else 0
+        too_many += same >= most
+        last = raw
+    if lowest == _MISSING:  # the lowest there is
+        for k in range(raws.shape[0]):
+            if raws[k] == _MISSING:
+                millivolts[k] = np.nan
+        return False
+    s["q_min"][lead] = min(s["q_min"][lead], (lowest - baseline) / gain)
+    s["q_max"][lead] = max(s["q_max"][lead], (highest - baseline) / gain)
+    s["q_last"][lead] = millivolts[raws.shape[0] - 1]
+    s["q_same"][lead], s["q_stuck"][lead] = same, too_many
+    return True
+
+
+@compiled
+def _count_valid(s: np.void, samples: NDArray[np.int16], row: int, n: int) -> int:
+    """Return how many rows have a sample of some judged lead."""
+    valid = 0
     for k in range(row, row + n):
         for lead in range(s["n_leads"]):
             if samples[k, s["column"][lead]] != _MISSING:
-                s["valid"] += 1
+                valid += 1
                 break
+    return valid
 
 
 @compiled

@@ -17,12 +17,12 @@ from ecg import tick
 from ecg.chunk import MISSING, Chunk
 from ecg.draft import Draft, add_beats, add_seconds
 from ecg.errors import EcgError
-from ecg.finding import RHYTHMS, Findings
+from ecg.finding import RHYTHMS, Findings, Span
 from ecg.judge import Judge
 from ecg.quality import FIT, REASONS
 from ecg.roster import Place, Roster
 from ecg.state import N_LEADS
-from ecg.tick import Batch
+from ecg.tick import Batch, Room
 
 FORGET_GAP_S = 60.0
 """After a gap longer than this the patient's signal state starts anew."""
@@ -65,6 +65,7 @@ class Monitor:
         self._on_second = on_second
         self._model = judge.version if judge else None
         self._roster = Roster(hidden=judge.hidden if judge else 0, version=self._model, leads=leads)
+        self._room = Room()
 
     def refusals(self, chunks: Sequence[Chunk]) -> dict[int, EcgError]:
         """Say which of ``chunks`` cannot be taken, by position, and why; changes nothing."""
@@ -138,24 +139,31 @@ class Monitor:
         drafts: dict[int, Draft] = {}
         """Those of the places as they are now, by row of state."""
         batches: dict[tuple[float, int], Batch] = {}
-        get = self._roster.places.get
+        get, get_draft = self._roster.places.get, drafts.get
         for chunk in chunks:
             place = get(chunk.patient)
             if place is None or place.stream != chunk.stream:
                 self._run(batches, drafts)
                 place = self._roster.admit(chunk)
                 drafts.pop(place.slot, None)
-            expected = place.next_sample
-            draft = drafts.get(place.slot)
-            if draft is None:
-                draft = drafts[place.slot] = Draft(place)
-                found.append(draft)
-            samples = chunk.samples
-            end = chunk.first_sample + len(samples)
+            expected, slot = place.next_sample, place.slot
+            first, samples = chunk.first_sample, chunk.samples
+            end = first + len(samples)
             if end <= expected:
                 continue  # a repeat
-            draft.add_span(chunk, end)
-            if chunk.first_sample != expected or chunk.discontinuity or place.trial is not None:
+            span = Span(
+                first_sample=first,
+                n_samples=end - first,
+                source_ns=chunk.source_ns,
+                sent_ns=chunk.sent_ns,
+            )
+            draft = get_draft(slot)
+            if draft is None:
+                draft = drafts[slot] = Draft(place, expected - 1, end - 1, (span,))
+                found.append(draft)
+            else:
+                draft.add_span(span)
+            if first != expected or chunk.discontinuity or place.trial is not None:
                 self._run(batches, drafts)
                 samples = self._join(draft, chunk)
                 if not len(samples):
@@ -164,10 +172,10 @@ class Monitor:
             batch = batches.get(place.shape)
             if batch is None:
                 batch = batches[place.shape] = Batch(place.resampler)
-            batch.slots.append(place.slot)
+            batch.slots.append(slot)
             batch.blocks.append(samples)
         self._run(batches, drafts)
-        return [draft.findings() for draft in found if draft.through > draft.after]
+        return [draft.findings() for draft in found]
 
     def _join(self, draft: Draft, chunk: Chunk) -> NDArray[np.int16]:
         """Bring a place to where a chunk goes on; return the samples that follow as usual."""
@@ -203,7 +211,7 @@ class Monitor:
     def _run(self, batches: dict[tuple[float, int], Batch], drafts: dict[int, Draft]) -> None:
         """Let the kernel and the model take the samples that wait, those alike in one call."""
         for batch in batches.values():
-            found = tick.advance(self._roster.states, batch)
+            found = tick.advance(self._roster.states, batch, self._room)
             self._say_seconds(drafts, found.seconds)
             self._say_beats(drafts, found.beats, found.windows, found.contexts)
         batches.clear()

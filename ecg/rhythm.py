@@ -10,7 +10,7 @@ Computers in Cardiology 1978:347-349).
 import numpy as np
 from numpy.typing import NDArray
 
-from ecg.compiled import compiled
+from ecg.compiled import compiled, summing
 from ecg.filters import ENGINE_FS
 from ecg.quality import FIT
 from ecg.state import BAND_RING, RING
@@ -63,32 +63,20 @@ def describe_second(s: np.void, e: int, out: NDArray[np.float32]) -> None:
         return
     trace = np.empty(_LOOK)  # newest first
     at = e % RING
-    mean, travelled = 0.0, 0.0
     newer = np.float64(s["trace"][at, lead])
+    mean, travelled, lowest, highest = 0.0, 0.0, newer, newer
     for k in range(n):
-        # sums are in order, so each addition waits for its last: two wait together
+        # each waits for its last: all wait together
         now = np.float64(s["trace"][at, lead])
         travelled += abs(now - newer)
         trace[k] = newer = now
         mean += now
+        lowest, highest = min(lowest, now), max(highest, now)
         at = at - 1 if at > 0 else RING - 1
     mean /= n
-    power, slope_power, bend_power, size, largest, band = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-    crossings = 0
-    value, slope = 0.0, 0.0
-    for k in range(n):
-        before, slope_before = value, slope
-        value = trace[k] - mean
-        power += value * value
-        size += abs(value)
-        largest = max(largest, abs(value))
-        if k > 0:
-            slope = value - before
-            slope_power += slope * slope
-            if (value < 0) != (before < 0):
-                crossings += 1
-        if k > 1:
-            bend_power += (slope - slope_before) ** 2
+    largest = max(highest - mean, mean - lowest)
+    power, slope_power, bend_power, size = _sums(trace[:n], mean)
+    band = 0.0
     n_band = min(n, _BAND_LOOK)
     for k in range(n_band):
         band += s["qrs_band"][(e - k) & (BAND_RING - 1), lead] ** 2
@@ -105,10 +93,37 @@ def describe_second(s: np.void, e: int, out: NDArray[np.float32]) -> None:
     out[5] = largest / rms / 4.0
     out[6] = size / n / rms
     out[7] = near / n
-    out[8] = crossings / n * ENGINE_FS / 10.0
+    out[8] = _crossings(trace[:n], mean) / n * ENGINE_FS / 10.0
     out[9] = _leakage(trace, n, mean, size, travelled)
     out[10] = min(e - s["last_r"], 4 * ENGINE_FS) / ENGINE_FS if s["last_r"] >= 0 else 4.0
     out[11] = s["rr"][(s["rr_n"] - 1) % 12] / ENGINE_FS if s["rr_n"] > 0 else 0.0
+
+
+@summing
+def _sums(trace: NDArray[np.float64], mean: float) -> tuple[float, float, float, float]:
+    """Sum up squares of trace, slope and bend, and sizes."""
+    first, second = trace[0] - mean, trace[1] - mean
+    power, size = first * first + second * second, abs(first) + abs(second)
+    slope_power, bend_power = (second - first) ** 2, 0.0
+    newer, newest = trace[1:], trace[2:]
+    for k in range(newest.shape[0]):
+        value, before = newest[k] - mean, newer[k] - mean
+        slope = value - before
+        bend = slope - (before - (trace[k] - mean))
+        power += value * value
+        slope_power += slope * slope
+        bend_power += bend * bend
+        size += abs(value)
+    return power, slope_power, bend_power, size
+
+
+@compiled
+def _crossings(trace: NDArray[np.float64], mean: float) -> int:
+    """Count zero crossings."""
+    n, newer = 0, trace[1:]
+    for k in range(newer.shape[0]):
+        n += 1 if (trace[k] - mean < 0) != (newer[k] - mean < 0) else 0
+    return n
 
 
 @compiled
@@ -121,10 +136,14 @@ def _leakage(
     half_period = int(np.pi * size / travelled)
     if half_period < 1 or half_period >= n // 2:
         return 1.0
+    return _left(trace[: n - half_period], trace[half_period:n], mean)
+
+
+@summing
+def _left(trace: NDArray[np.float64], later: NDArray[np.float64], mean: float) -> float:
     left, whole = 0.0, 1e-6
-    for k in range(n - half_period):
-        a = trace[k] - mean
-        b = trace[k + half_period] - mean
+    for k in range(trace.shape[0]):
+        a, b = trace[k] - mean, later[k] - mean
         left += abs(a + b)
         whole += abs(a) + abs(b)
-    return float(left / whole)
+    return left / whole

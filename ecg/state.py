@@ -18,7 +18,7 @@ from ecg.filters import (
 N_LEADS = 2
 """Leads that are judged at most: a second one tells ventricular beats and artefacts apart."""
 
-AHEAD = 32
+AHEAD = 64
 """Engine samples that are filtered in one go, before they are looked at one by one."""
 
 RING = 608 + AHEAD
