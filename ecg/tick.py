@@ -159,6 +159,6 @@ def _joined(blocks: list[NDArray[np.int16]]) -> NDArray[np.int16]:
     try:
         # bytes know nothing of shapes and types, and are joined in a third of the time
         whole = b"".join(buffers)
-    except BufferError:  # a block that does not lie in memory row by row
+    except TypeError:  # a block that does not lie in memory row by row
         whole = b"".join(block.tobytes() for block in blocks)
     return np.frombuffer(whole, np.int16).reshape(-1, blocks[0].shape[1])
