@@ -18,7 +18,7 @@ def markdown(card: Mapping[str, Any]) -> str:
         f"{len(card['records'])} records of mitdb ({card['set']}), each changed in one way, model "
         f"{card['model']}; gross, from 5 minutes on, %:",
         "",
-        *_scores({**card["changed"]}, "change"),
+        *_scores(card["changed"], "change"),
     ]
     if card["cross"]:
         rows = {f"{name}, {row['records']} records": row for name, row in card["cross"].items()}

@@ -1,7 +1,7 @@
-"""Engine samples of both leads through all filters at once, and what that says of the second.
+"""Engine samples of a lead through all filters at once, and what that says of the second.
 
-Each section waits for its sample before, some twelve cycles; five of them and two leads side by
-side wait together, so that they cost little more than one.
+Each section waits for its sample before, some twelve cycles; five of them side by side wait
+together. Both leads in one loop were slower: there are not so many registers.
 """
 
 import numpy as np
