@@ -78,7 +78,6 @@ class Consumer(Offsets):
         self._next: dict[Place, int] = {}
         self._generation = -1
         self._unsettled_since: float | None = None
-        self._asked_again = False
         try:
             # before subscribe: a first join without metadata can wedge
             counts = {topic: self.partitions(topic) for topic in self._topics}
@@ -88,6 +87,8 @@ class Consumer(Offsets):
                 self._consumer.subscribe(
                     topics=[cluster.prefix + topic for topic in topics], listener=self._listener
                 )
+                # else it learns of their partitions after it has joined, and joins a second time
+                self._consumer.topics()
         except BrokerError:
             self.close()
             raise
@@ -116,7 +117,13 @@ class Consumer(Offsets):
         """
         with as_broker_error("polling"):
             group = self._consumer._coordinator
-            if group.need_rejoin() or self._consumer.group_metadata().state != _STABLE:
+            settled = self._consumer.group_metadata().state == _STABLE
+            if not settled and not group.need_rejoin():
+                # A join that was begun because partitions had changed, and did not end within its
+                # poll: the client takes nothing over from it and would wait for ever. It has no
+                # public way to ask for another.
+                group.request_rejoin()
+            if not settled or group.need_rejoin():
                 # not by a longer poll, which would not end when the join does
                 group.poll(timeout_ms=limits.JOIN_MS)
             batches = self._consumer.poll(
@@ -134,11 +141,10 @@ class Consumer(Offsets):
         return Polled(revoked=revoked, assigned=assigned, messages=messages)
 
     def _watch(self) -> None:
-        """Get the client out of a rebalance that does not end, or give it up."""
+        """Give the client up when a change of the group does not end."""
         state = self._consumer.group_metadata().state
         if state == _STABLE:
             self._unsettled_since = None
-            self._asked_again = False
             return
         now = time.monotonic()
         if self._unsettled_since is None:
@@ -146,11 +152,6 @@ class Consumer(Offsets):
         waited = now - self._unsettled_since
         if waited > limits.WEDGED_AFTER_S:
             raise BrokerError(f"the consumer group has not settled for {waited:.0f} s ({state})")
-        if waited > limits.REJOIN_AFTER_S and not self._asked_again:
-            logger.warning("still %s after %.0f s: asking to join again", state, waited)
-            self._asked_again = True
-            # the client has no public way to ask for this
-            self._consumer._coordinator.request_rejoin()
 
     def _changes(self) -> tuple[frozenset[int], frozenset[int]]:
         noted = self._listener.take()

@@ -17,8 +17,7 @@ MAX_POLL_INTERVAL_MS = 60_000
 # The client starts a join anew when it finds one that ended between two polls, so with short
 # polls it may never see one through; while there is nothing to read anyway it gets this long.
 JOIN_MS = 1000
-# A member that is still rebalancing after this long asks to join again, and is given up at last.
-REJOIN_AFTER_S = 10.0
+# A member that is still rebalancing after this long is given up.
 WEDGED_AFTER_S = 40.0
 # How long a client that is thrown away may take to notice.
 LAST_REQUEST_S = 2.0

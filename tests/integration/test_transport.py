@@ -7,6 +7,7 @@ import time
 import uuid
 
 import pytest
+from kafka.admin import KafkaAdminClient, NewPartitions
 
 from stream.errors import BrokerError, FencedError
 from stream.kafka import (
@@ -265,6 +266,31 @@ def test_partitions_are_shared_and_taken_back_when_a_member_leaves(
             assert len({str(message) for message in got}) == 100
             second.commit_done()
         members_poll(first, until=[{0, 1, 2, 3}])
+
+
+def test_a_member_joins_once(any_cluster: Cluster, group: str) -> None:
+    with Consumer(any_cluster, group, [W, A]) as member:
+        members_poll(member, until=[{0, 1, 2, 3}])
+        first = member.generation
+        assert not any(member.poll(0.02).assigned for _ in range(100))
+        assert member.generation == first
+
+
+def test_a_join_that_outlives_its_poll_is_taken_over(cluster: Cluster, group: str) -> None:
+    with Consumer(cluster, group, [W]) as member:
+        members_poll(member, until=[{0, 1, 2, 3}])
+        client = member._consumer
+        admin = KafkaAdminClient(bootstrap_servers=cluster.bootstrap)
+        name, deadline = cluster.prefix + W, time.monotonic() + 5
+        admin.create_partitions({name: NewPartitions(PARTITIONS + 1)})
+        admin.close()
+        while len(client.partitions_for_topic(name)) == PARTITIONS and time.monotonic() < deadline:
+            client.topics()
+        client.poll(timeout_ms=1)  # begins the join
+        time.sleep(0.3)  # in which it ends
+        while len(member.owned) == PARTITIONS and time.monotonic() < deadline:
+            member.poll(0.02)
+        assert sorted(member.owned) == [0, 1, 2, 3, 4]
 
 
 def test_kept_partition_goes_on_without_being_mentioned(cluster: Cluster, group: str) -> None:
