@@ -5,6 +5,8 @@ import struct
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +19,14 @@ from ecg.lead import LeadChoice, choose_leads
 from ecg.state import PATIENT
 from ecg.trial import Trial, needs_trial
 
+T = TypeVar("T", bound=np.generic)
+
 LAYOUT = zlib.crc32(repr(PATIENT.descr).encode())
 """Changes with the fields of a patient's state: exported state of another layout is refused."""
+
+ROWS = 16_384
+"""Places made at once. Memory that nobody has written to is only promised by the system, so that
+it costs nothing until a patient comes; growing would move every patient there is."""
 
 _HEADER = struct.Struct("<4sII")
 _MAGIC = b"RWP1"
@@ -50,7 +58,7 @@ class Place:
 
 
 class Roster:
-    """The places of all patients, and their state in arrays that grow by doubling.
+    """The places of all patients, and their state in arrays that double when they are full.
 
     Parameters
     ----------
@@ -95,7 +103,7 @@ class Roster:
                         raise _changed(chunk, place)
                 else:
                     resampler(chunk.fs)
-                    choose_leads(chunk.leads)
+                    _choose_by_name(chunk.leads)
                     known[chunk.patient] = chunk
             except EcgError as error:
                 refused[position] = error
@@ -242,7 +250,7 @@ class Roster:
     def _choose(self, names: Sequence[str]) -> LeadChoice:
         if self._asked(names):
             return choose_leads(names, wanted=self._leads)
-        return choose_leads(names)
+        return _choose_by_name(tuple(names))
 
     def _asked(self, names: Sequence[str]) -> bool:
         return self._leads is not None and set(self._leads) <= set(names)
@@ -250,12 +258,20 @@ class Roster:
     def _new_slot(self) -> int:
         if not self._free:
             n = len(self.states)
-            more = max(n, 16)
-            self.states = np.concatenate([self.states, np.zeros(more, PATIENT)])
-            room = np.zeros((more, *self.memory.shape[1:]), np.float32)
-            self.memory = np.concatenate([self.memory, room])
+            more = max(n, ROWS)
+            self.states, self.memory = _longer(self.states, more), _longer(self.memory, more)
             self._free = list(range(n + more - 1, n - 1, -1))
         return self._free.pop()
+
+
+def _longer(rows: NDArray[T], more: int) -> NDArray[T]:
+    longer = np.zeros((len(rows) + more, *rows.shape[1:]), rows.dtype)
+    longer[: len(rows)] = rows  # the others stay untouched
+    return longer
+
+
+_choose_by_name = lru_cache(maxsize=1024)(choose_leads)
+"""Thousands of patients have the same few leads."""
 
 
 def _changed(chunk: Chunk, before: Place | Chunk) -> ChunkError:
