@@ -23,7 +23,6 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from benchmarks.detectors import OURS, Detector, Found, detectors
-from benchmarks.noise import NOISES, SNRS_DB, STRESSED, add_noise, stretches, title
 from benchmarks.quality import Count, Row
 from ecg.annotation import Annotations, read_annotations
 from ecg.checkpoint import load
@@ -33,6 +32,7 @@ from ecg.metrics import LEARNING_S, MATCH_S, BeatCounts, count_beats, match_beat
 from ecg.record import Record, read_record, record_names
 from ecg.warm import warm_up
 from training.ds2_log import bar_from_ci, log_run
+from training.noise import NOISES, SNRS_DB, STRESSED, add_noise, stretches, title
 from training.noise_curves import write_noise_curves
 from training.page import put_between
 from training.split import DS1, DS2, PACED

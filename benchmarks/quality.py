@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.noise import NOISES, NOISY_FROM_S, SNRS_DB, STRESSED, add_noise, stretches, title
 from ecg.annotation import Annotations, read_annotations
 from ecg.chunk import Chunk
 from ecg.errors import RecordError
@@ -29,6 +28,7 @@ from ecg.monitor import Monitor
 from ecg.record import Record, read_record, record_names
 from ecg.script import Step
 from ecg.simulator import Simulator
+from training.noise import NOISES, NOISY_FROM_S, SNRS_DB, STRESSED, add_noise, stretches, title
 from training.split import DS1, PACED
 
 STRESS_S = 900.0

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from benchmarks import quality
-from benchmarks.noise import add_noise
 from benchmarks.quality import Count, Row, Said, markdown
 from ecg.annotation import Annotations, read_annotations
 from ecg.errors import RecordError
@@ -15,6 +14,7 @@ from ecg.record import read_record
 from ecg.script import Step
 from ecg.simulator import Simulator, write_wfdb
 from tests import need
+from training.noise import add_noise
 
 
 def truth_at(*samples: int) -> Annotations:

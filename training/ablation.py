@@ -35,6 +35,8 @@ class Row:
     taught: Peaks = "detected"
     examined: Peaks = "detected"
     svdb: bool = True
+    noise: bool = True
+    """Whether records teach a second time, in noise."""
     budget: float = 1.0
     """Share of the beats that the others see, for a model that costs more for each."""
 
@@ -46,11 +48,13 @@ ROWS = (
     Row(
         name="`PlainLSTM` over samples, last output",
         variant=Variant(network="plain", augment=False),
+        noise=False,
         budget=0.1,
     ),
     Row(
         name="logistic regression on RR ratios and template scalars",
         variant=Variant(network="linear", keep=_SCALARS, augment=False),
+        noise=False,
     ),
     Row(
         name="(a) annotated R, the whole record: one LSTM each way",
@@ -66,6 +70,7 @@ ROWS = (
         variant=Variant(templates=False, blank=("template",)),
     ),
     Row(name="(c) without augmentation", variant=Variant(augment=False)),
+    Row(name="(c) without records in noise", noise=False),
     Row(name="(c) without svdb", svdb=False),
     Row(name="(c) without artefacts: learnt at annotated R", taught="annotated"),
     Row(name="(c) without memory", variant=Variant(memory=False)),
@@ -88,16 +93,23 @@ class Observed:
         Records with labels.
     more : tuple of Path
         Records that teach every row and examine none.
+    noisy : tuple of Path
+        Those with labels once more, in noise; they teach.
     """
 
     detected: tuple[Path, ...]
     annotated: tuple[Path, ...]
     more: tuple[Path, ...] = ()
+    noisy: tuple[Path, ...] = ()
 
     def at(self, peaks: Peaks, *, svdb: bool = True) -> tuple[Path, ...]:
         """Return the files of R peaks of one kind, with those of svdb or without."""
-        files = self.detected if peaks == "detected" else self.annotated
-        return tuple(file for file in files if svdb or _database(file) != "svdb")
+        return _kept(self.detected if peaks == "detected" else self.annotated, svdb=svdb)
+
+    def copies(self, row: "Row") -> tuple[Path, ...]:
+        """Return the files in noise that teach a row; there are none at annotated R peaks."""
+        in_noise = row.noise and row.taught == "detected"
+        return _kept(self.noisy, svdb=row.svdb) if in_noise else ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,11 +189,22 @@ def _lessons(
         examined = ds2.at(row.examined)
         return [
             Lesson(
-                taught=taught, examined=examined, settings=settings, size=size, variant=row.variant
+                taught=(*taught, *observed.copies(row)),
+                examined=examined,
+                settings=settings,
+                size=size,
+                variant=row.variant,
             )
         ]
     examined = (*observed.at(row.examined, svdb=row.svdb), *observed.more)
-    return members_of(taught, settings, size=size, variant=row.variant, examined=examined)
+    return members_of(
+        taught,
+        settings,
+        size=size,
+        variant=row.variant,
+        examined=examined,
+        copies=observed.copies(row),
+    )
 
 
 def _result(
@@ -215,6 +238,10 @@ def _result(
                     shown = "DS1" if column == "mitdb" else column
                     f1.setdefault(f"{shown}: {name}", []).append(figures[name].f1)
     return Result(row=row, f1=f1, other_than_n=called_other_than_n(calls))
+
+
+def _kept(files: tuple[Path, ...], *, svdb: bool) -> tuple[Path, ...]:
+    return tuple(file for file in files if svdb or _database(file) != "svdb")
 
 
 def _database(file: Path) -> str:

@@ -25,6 +25,7 @@ from ecg.monitor import Monitor
 from ecg.record import Record, read_record
 from ecg.roster import Place
 from ecg.state import WINDOW
+from training import noise
 
 MATCH_S = 0.15
 """EC57's window between a detection and the annotation that it stands for, in s."""
@@ -80,15 +81,23 @@ def observe_record(path: Path) -> BeatSequence:
         If the record or its annotations cannot be read.
     """
     record = read_record(path)
-    annotations = read_annotations(path, n_samples=record.n_samples)
-    found, windows, contexts = _observe(record)
-    return BeatSequence(
-        record=f"{path.parent.name}/{path.name}",
-        samples=found,
-        windows=windows,
-        contexts=contexts,
-        targets=label(found, annotations, fs=record.fs),
-    )
+    return _labelled(path, record, read_annotations(path, n_samples=record.n_samples))
+
+
+def observe_noisy(path: Path) -> BeatSequence:
+    """Do the same with noise on the record, which is to be found in ``nstdb`` beside its database.
+
+    What the detector takes for beats there are artefacts, and the beats are what they were.
+
+    Raises
+    ------
+    RecordError
+        If the record, its annotations or the noise cannot be read.
+    """
+    record = read_record(path)
+    truth = read_annotations(path, n_samples=record.n_samples)
+    noises = path.parent.parent / noise.DATABASE
+    return _labelled(path, noise.disturbed(record, truth, noises), truth)
 
 
 def observe_fibrillation(path: Path) -> BeatSequence:
@@ -143,6 +152,17 @@ def fibrillation_records(directory: Path) -> list[str]:
         raise RecordError(f"no {listed}: it says which records are atrial fibrillation")
     with listed.open(encoding="ascii", newline="") as lines:
         return [row[0] for row in csv.reader(lines) if row[1] == "A"]
+
+
+def _labelled(path: Path, record: Record, annotations: Annotations) -> BeatSequence:
+    found, windows, contexts = _observe(record)
+    return BeatSequence(
+        record=f"{path.parent.name}/{path.name}",
+        samples=found,
+        windows=windows,
+        contexts=contexts,
+        targets=label(found, annotations, fs=record.fs),
+    )
 
 
 def _observe(

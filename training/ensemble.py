@@ -66,6 +66,7 @@ def members_of(
     size: BeatLSTMSize | None = None,
     variant: Variant | None = None,
     examined: Sequence[Path] | None = None,
+    copies: Sequence[Path] = (),
 ) -> list[Lesson]:
     """Return the lessons of an ensemble's members, each without a part of the patients.
 
@@ -81,20 +82,24 @@ def members_of(
         Of each member.
     examined : sequence of Path, optional
         The same records as those of ``files``, observed in another way, to examine by.
+    copies : sequence of Path, optional
+        Some of the records once more, observed with noise; they only teach.
 
     Raises
     ------
     ValueError
         If there are fewer persons than members.
     """
-    parts = deal([record_of(file) for file in files], settings.members)
+    n, all_taught = len(files), (*files, *copies)
+    dealt = deal([record_of(file) for file in all_taught], settings.members)
+    parts = dealt[:n]
     if len(set(parts)) < settings.members:
         raise ValueError(
             f"{settings.members} members need as many persons to leave out, got {len(set(parts))}"
         )
     return [
         Lesson(
-            taught=tuple(f for f, part in zip(files, parts, strict=True) if part != k),
+            taught=tuple(f for f, part in zip(all_taught, dealt, strict=True) if part != k),
             examined=tuple(f for f, p in zip(examined or files, parts, strict=True) if p == k),
             settings=replace(settings, seed=settings.seed * settings.members + k),
             size=size or BeatLSTMSize(),

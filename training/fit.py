@@ -33,7 +33,7 @@ class FitSettings:
     members: int = 3
     """Models of the ensemble; each leaves out a part of the patients."""
     epochs: int = 10
-    """Passes, each over as many beats as there are."""
+    """Passes, each over as many beats as there are; those of a noisy copy are not counted again."""
     beats: int | None = None
     """Beats of a pass instead."""
     batch: int = 32
@@ -138,7 +138,7 @@ def fit(
     loss_of = nn.CrossEntropyLoss(
         weight=_weights(sequences, settings.rare_power).to(device), ignore_index=UNLABELLED
     )
-    beats = settings.beats or sum(map(len, usable))
+    beats = settings.beats or sum({s.record: len(s) for s in usable}.values())
     steps = max(beats // (settings.batch * settings.length), 1)
     optimiser = torch.optim.AdamW(
         model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay

@@ -28,7 +28,7 @@ def train(
     ] = None,
     databases: Annotated[
         str, typer.Option(help="What to learn from, separated by commas.")
-    ] = "mitdb,svdb,vfdb,challenge2017",
+    ] = "mitdb,svdb,vfdb,challenge2017,nstdb",
     epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the beats.")] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same model.")] = 0,
     seeds: Annotated[
@@ -62,7 +62,8 @@ def train(
     settings = enter(context)
     from ecg.checkpoint import SHIPPED
     from training.fit import FitSettings
-    from training.train import DATABASES, train
+    from training.records import DATABASES
+    from training.train import train
 
     names = tuple(databases.split(","))
     if not {"mitdb"} <= set(names) <= set(DATABASES):
@@ -125,16 +126,16 @@ def search(
     """
     settings = enter(context)
     from training.fit import FitSettings
+    from training.records import observed_to_learn
     from training.search import json_of, markdown_of, search
     from training.space import read_space
     from training.store import default_work
-    from training.train import observed_to_learn
 
     chosen = read_space(space or [])
     where = work or default_work()
     rounds = tuple(f"epochs of round {k + 1}" for k in range(halvings + 1))
     with bars("records", *rounds) as show:
-        files = observed_to_learn(
+        files, copies = observed_to_learn(
             data or settings.data, where, progress=lambda *told: show("records", *told[1:])
         )
         rows = search(
@@ -146,6 +147,7 @@ def search(
             halvings=halvings,
             folds=folds,
             seeds=seeds,
+            copies=copies,
             progress=lambda turn, done, total: show(rounds[turn], done, total),
         )
     typer.echo(markdown_of(rows))
@@ -187,9 +189,9 @@ def ablate(
     from training.ds2_log import bar_from_ci, log_run
     from training.fit import FitSettings
     from training.page import put_between
+    from training.records import observed_both_ways
     from training.split import DS2
     from training.store import default_work
-    from training.train import observed_both_ways
 
     bar_from_ci(DS2 if ds2 else ())
     where, source = work or default_work(), data or settings.data

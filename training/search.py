@@ -71,6 +71,7 @@ def search(
     halvings: int = 0,
     folds: int = 4,
     seeds: int = 2,
+    copies: Sequence[Path] = (),
     progress: Callable[[int, int, int], None] | None = None,
 ) -> list[Row]:
     """Try choices and return them, those of the last round first, best first.
@@ -93,6 +94,8 @@ def search(
         Parts that people are dealt into.
     seeds : int
         Fits of each choice and fold.
+    copies : sequence of Path
+        Some of the records once more, observed with noise; they only teach.
     progress : callable, optional
         Told the round, how many epochs of it are done, and of how many.
     """
@@ -105,7 +108,7 @@ def search(
             lesson
             for choice in choices
             for k in range(seeds)
-            for lesson in _lessons(files, choice, replace(now, seed=settings.seed + k))
+            for lesson in _lessons(files, copies, choice, replace(now, seed=settings.seed + k))
         ]
         seen: set[tuple[int, int]] = set()
 
@@ -132,13 +135,18 @@ def search(
     return out
 
 
-def _lessons(files: Sequence[Path], choice: Choice, settings: FitSettings) -> list[Lesson]:
+def _lessons(
+    files: Sequence[Path], copies: Sequence[Path], choice: Choice, settings: FitSettings
+) -> list[Lesson]:
     """Return the lessons of the folds, and the one that only svdb teaches."""
     settings, size = apply(choice, settings, BeatLSTMSize())
     return [
-        *members_of(files, settings, size=size),
+        *members_of(files, settings, size=size, copies=copies),
         Lesson(
-            taught=_of("svdb", files), examined=_of("mitdb", files), settings=settings, size=size
+            taught=_of("svdb", [*files, *copies]),
+            examined=_of("mitdb", files),
+            settings=settings,
+            size=size,
         ),
     ]
 

@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 
 import ecg
 from ecg.model import OUTPUTS
+from training import noise
 from training.annotated import observe_annotated
 from training.dataset import (
     BeatSequence,
     observe_fibrillation,
+    observe_noisy,
     observe_record,
     observe_unmarked,
 )
@@ -28,12 +30,13 @@ from training.files import digest_of, write_whole
 from training.processes import PROCESSES, Tell, run_apart
 from training.rhythm import SecondSequence, observe_rhythm
 
-Kind = Literal["detected", "fibrillating", "unmarked", "annotated", "seconds"]
-"""How a record is observed: detected beats with labels, with those that fibrillation allows,
-with none; beats at annotated R peaks; seconds of rhythm."""
+Kind = Literal["detected", "noisy", "fibrillating", "unmarked", "annotated", "seconds"]
+"""How a record is observed: detected beats with labels, the same in noise, with those that
+fibrillation allows, with none; beats at annotated R peaks; seconds of rhythm."""
 
 _OBSERVE: dict[str, Callable[[Path], BeatSequence]] = {
     "detected": observe_record,
+    "noisy": observe_noisy,
     "fibrillating": observe_fibrillation,
     "unmarked": observe_unmarked,
     "annotated": observe_annotated,
@@ -108,6 +111,8 @@ def place(path: Path, kind: Kind, work: Path) -> Path:
     beside = sorted(path.parent.glob(f"{path.name}.*"))
     if not beside:
         raise FileNotFoundError(f"no record {path}")
+    if kind == "noisy":
+        beside += sorted((path.parent.parent / noise.DATABASE).glob("*.dat"))
     for file in beside:
         status = file.stat()
         digest.update(f"{file.name} {status.st_size} {status.st_mtime_ns}\n".encode())
@@ -120,7 +125,7 @@ def source_key() -> str:
     """Return a name of the code between samples and observations."""
     package, here = Path(ecg.__file__).parent, Path(__file__).parent
     sources = [p for p in sorted(package.glob("*.py")) if p.name not in _AFTER_FEATURES]
-    sources += [here / name for name in ("annotated.py", "dataset.py", "rhythm.py")]
+    sources += [here / name for name in ("annotated.py", "dataset.py", "noise.py", "rhythm.py")]
     return digest_of(sources, ",".join(OUTPUTS))
 
 

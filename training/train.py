@@ -16,31 +16,24 @@ import torch
 from numpy.typing import NDArray
 
 from ecg.checkpoint import count_parameters, save
-from ecg.errors import RecordError
 from ecg.model import BeatEnsemble, BeatLSTM, RhythmLSTM
-from ecg.record import record_names
-from training.ablation import Observed
 from training.curves import write_curves
-from training.dataset import BeatSequence, class_counts, fibrillation_records
+from training.dataset import BeatSequence, class_counts
 from training.distil import student_of, temperature_of
 from training.ensemble import Fitted, assemble, members_of
 from training.fit import Epoch, FitSettings, calibrate, scores_by_class
 from training.lesson import carry_out
+from training.records import (
+    DATABASES,
+    OPINIONS,
+    SOURCES,
+    kinds,
+    noisy_copies,
+    opinion_paths,
+    training_paths,
+)
 from training.rhythm import fit_rhythm, seconds_scored, simulated_rhythms
-from training.split import DS1, DS2, check_apart
 from training.store import Kind, default_work, observe, read_beats, read_seconds
-
-BEAT_DATABASES = ("mitdb", "svdb")
-"""Databases whose beats can be learnt from; of mitdb only DS1."""
-
-FIBRILLATION = "challenge2017"
-"""Database of short records whose rhythm is known; those of atrial fibrillation teach."""
-
-OPINIONS = ("vfdb", FIBRILLATION, "challenge2015")
-"""Databases whose beats nobody named; a student learns what its teachers think of them."""
-
-DATABASES = (*BEAT_DATABASES, "vfdb", FIBRILLATION)
-"""The same and databases of rhythms."""
 
 Ship = Literal["ensemble", "student"]
 """What is made of the models of all seeds: all their members together, or one student of them."""
@@ -48,13 +41,6 @@ Ship = Literal["ensemble", "student"]
 SIMULATED = 12
 """Scripted patients who teach the rhythm model asystole, of which recordings have seconds."""
 
-SOURCES = {
-    "mitdb": "MIT-BIH Arrhythmia Database 1.0.0 (Moody & Mark, IEEE EMB 2001;20(3):45-50)",
-    "vfdb": "MIT-BIH Malignant Ventricular Ectopy Database 1.0.0 (Greenwald, MS thesis, MIT, 1986)",
-    FIBRILLATION: "PhysioNet/CinC Challenge 2017 (Clifford et al., Computing in Cardiology 2017)",
-    "challenge2015": "PhysioNet/CinC Challenge 2015 (Clifford et al., Comput. Cardiol. 2015)",
-    "svdb": "MIT-BIH Supraventricular Arrhythmia Database 1.0.0 (Greenwald, PhD thesis, 1990)",
-}
 LICENCE = (
     "Trained on PhysioNet recordings (Goldberger et al., Circulation 2000;101(23):e215-e220), "
     "Open Data Commons Attribution License v1.0."
@@ -136,22 +122,28 @@ def train(
     torch.set_num_threads(1)  # small LSTMs are slower on two
     settings, work = settings or FitSettings(), work or default_work()
     paths = training_paths(data, databases)
-    asked: list[tuple[Path, Kind]] = [(path, kind) for path in paths for kind in _kinds(path)]
+    asked: list[tuple[Path, Kind]] = [(path, kind) for path in paths for kind in kinds(path)]
+    asked += noisy_copies(paths, databases)
     if ship == "student":
         asked += [(path, "unmarked") for path in opinion_paths(data)]
     found = observe(asked, work, fresh=fresh, progress=on_record)
     of = {
         kind: [f for f, (_, k) in zip(found, asked, strict=True) if k == kind]
-        for kind in ("detected", "fibrillating", "unmarked", "seconds")
+        for kind in ("detected", "noisy", "fibrillating", "unmarked", "seconds")
     }
     seconds = [read_seconds(file) for file in of["seconds"]]
     seconds += simulated_rhythms(SIMULATED, seed=settings.seed)
     rhythm = fit_rhythm(seconds, seed=settings.seed)
     files = [*of["detected"], *of["fibrillating"]]
     sequences = [read_beats(file) for file in files]
-    of_seeds = [members_of(files, replace(settings, seed=settings.seed + k)) for k in range(seeds)]
+    of_seeds = [
+        members_of(files, replace(settings, seed=settings.seed + k), copies=of["noisy"])
+        for k in range(seeds)
+    ]
     lessons = [lesson for members in of_seeds for lesson in members]
-    student = student_of(lessons, files, of["unmarked"], settings) if ship == "student" else None
+    student = None
+    if ship == "student":
+        student = student_of(lessons, files, [*of["noisy"], *of["unmarked"]], settings)
     everything = [*lessons, student] if student else lessons
     total = sum(lesson.settings.epochs for lesson in everything)
     finished: set[tuple[int, int]] = set()
@@ -230,15 +222,6 @@ def train(
     )
 
 
-def _kinds(path: Path) -> tuple[Kind, ...]:
-    """Return how a record to learn from is observed."""
-    if path.parent.name == FIBRILLATION:
-        return ("fibrillating",)
-    if path.parent.name == "mitdb":
-        return ("seconds", "detected")
-    return ("seconds",) if path.parent.name == "vfdb" else ("detected",)
-
-
 def _together(fitted: Sequence[Fitted]) -> BeatEnsemble:
     return BeatEnsemble([cast(BeatLSTM, member) for one in fitted for member in one.model.members])
 
@@ -272,93 +255,3 @@ def cross_validation(
             np.concatenate([sequences[k].targets for k in chosen]),
         )
     return figures
-
-
-def training_paths(data: Path, databases: tuple[str, ...]) -> list[Path]:
-    """Return the records to learn from, and make sure that no examined person is among them.
-
-    Raises
-    ------
-    RecordError
-        If a database is not in ``data``.
-    ValueError
-        If a database is unknown, mitdb is not among them, or a person is on both sides.
-    """
-    unknown = sorted(set(databases) - set(DATABASES))
-    if unknown or "mitdb" not in databases:
-        raise ValueError(
-            f"databases must be mitdb and any of {', '.join(DATABASES)}, got {', '.join(databases)}"
-        )
-    # 201 teaches although its person's other record, 202, examines: the field's split, and said
-    check_apart(DS1, [name for name in DS2 if name != "202"])
-    paths: list[Path] = []
-    for database in databases:
-        directory = data / database
-        if not directory.is_dir():
-            raise RecordError(
-                f"no {database} in {data}: fetch it with: rhythmwatch records download {database}, "
-                f"or leave it out with --databases"
-            )
-        paths += [directory / name for name in _names(directory)]
-    return paths
-
-
-def observed_to_learn(
-    data: Path, work: Path, *, progress: Callable[[str, int, int], None] | None = None
-) -> list[Path]:
-    """Return the observed records that teach beats, of all databases.
-
-    Raises
-    ------
-    RecordError
-        If recordings are absent or cannot be read.
-    """
-    paths = training_paths(data, (*BEAT_DATABASES, FIBRILLATION))
-    return observe([(path, _kinds(path)[-1]) for path in paths], work, progress=progress)
-
-
-def observed_both_ways(
-    data: Path,
-    work: Path,
-    *,
-    ds2: bool = False,
-    progress: Callable[[str, int, int], None] | None = None,
-) -> Observed:
-    """Return the records that teach beats at detected and annotated R peaks, or those of DS2.
-
-    Raises
-    ------
-    RecordError
-        If recordings are absent or cannot be read.
-    """
-    paths = training_paths(data, BEAT_DATABASES)
-    more = training_paths(data, ("mitdb", FIBRILLATION))[len(DS1) :]
-    if ds2:
-        paths, more = [data / "mitdb" / name for name in DS2], []
-    asked: list[tuple[Path, Kind]] = [(path, "detected") for path in paths]
-    asked += [(path, "annotated") for path in paths]
-    asked += [(path, "fibrillating") for path in more]
-    files = observe(asked, work, progress=progress)
-    n = len(paths)
-    return Observed(
-        detected=tuple(files[:n]), annotated=tuple(files[n : 2 * n]), more=tuple(files[2 * n :])
-    )
-
-
-def opinion_paths(data: Path) -> list[Path]:
-    """Return the records on which only teachers have an opinion, of databases that are there."""
-    return [
-        directory / name
-        for directory in (data / database for database in OPINIONS)
-        if directory.is_dir()
-        for name in record_names(directory)
-        if directory.name != FIBRILLATION or name not in fibrillation_records(directory)
-    ]
-
-
-def _names(directory: Path) -> Sequence[str]:
-    if directory.name == "mitdb":
-        return DS1
-    if directory.name == FIBRILLATION:
-        return fibrillation_records(directory)
-    return record_names(directory)
