@@ -8,13 +8,9 @@ import pytest
 
 from benchmarks import quality
 from benchmarks.quality import Count, Row, Said, markdown
-from ecg.annotation import Annotations, read_annotations
+from ecg.annotation import Annotations
 from ecg.errors import RecordError
-from ecg.record import read_record
-from ecg.script import Step
-from ecg.simulator import Simulator, write_wfdb
 from tests import need
-from training.noise import add_noise
 
 
 def truth_at(*samples: int) -> Annotations:
@@ -43,39 +39,9 @@ def test_seconds_that_are_not_asked_for_do_not_count() -> None:
     assert (count.row().unfit, count.row().se_fit, count.row().se_unfit) == (0.0, 1.0, None)
 
 
-def test_noise_has_the_ratio_asked_for_and_begins_at_5_minutes(tmp_path: Path) -> None:
-    script = (Step(duration_s=310, rate_bpm=75),)
-    write_wfdb(tmp_path, "clean", Simulator(script, fs=250.0, seed=1))
-    record = read_record(tmp_path / "clean")
-    noise = np.random.default_rng(1).normal(size=(record.n_samples, 2))
-    noisy = add_noise(record, read_annotations(tmp_path / "clean"), noise, 6.0)
-    added = noisy.millivolts() - record.millivolts()
-    assert np.abs(added[: 300 * 250]).max() < 0.002
-    beats = read_annotations(tmp_path / "clean").beats()[0]
-    for lead in range(2):
-        height = np.mean([np.ptp(record.millivolts()[b - 12 : b + 13, lead]) for b in beats[:100]])
-        ratio = height**2 / 8 / added[300 * 250 :, lead].var()
-        assert 10 * np.log10(ratio) == pytest.approx(6.0, abs=0.3)
-
-
 def test_a_directory_without_recordings_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RecordError, match="--data"):
         quality.main(["--data", str(tmp_path)])
-
-
-@pytest.mark.recordings
-def test_noise_made_here_is_that_of_the_noise_stress_test_database() -> None:
-    data = need.recordings("nstdb").parent
-    record = read_record(need.recordings("mitdb") / "118")
-    noise = read_record(data / "nstdb" / "em").millivolts()
-    made = add_noise(record, read_annotations(data / "mitdb" / "118"), noise, 6.0)
-    theirs = read_record(data / "nstdb" / "118e06")
-    at = slice(300 * 360, 420 * 360)
-    added = (made.millivolts() - record.millivolts())[at]
-    stated = (theirs.samples.astype(float) - record.samples)[at] / 200
-    for lead in range(2):
-        assert np.corrcoef(added[:, lead], stated[:, lead])[0, 1] > 0.9999
-        assert added[:, lead].std() == pytest.approx(stated[:, lead].std(), rel=0.03)
 
 
 @pytest.mark.recordings

@@ -3,12 +3,14 @@
 from pathlib import Path
 
 import numpy as np
+import wfdb
 
 from ecg.features import CHANNELS, N_CONTEXT
 from ecg.model import OUTPUTS, BeatLSTMSize
 from ecg.state import WINDOW
 from training.dataset import BeatSequence
 from training.fit import FitSettings
+from training.noise import DATABASE, NOISES
 from training.store import write_beats
 
 SIZE = BeatLSTMSize(conv=(4, 4, 4), beat=8, hidden=8)
@@ -30,6 +32,22 @@ def sequence(record: str, *, seed: int) -> BeatSequence:
         contexts=contexts,
         targets=targets.astype(np.int64),
     )
+
+
+def noises(data: Path, *, seconds: int = 60) -> None:
+    """Write records of noise of two leads where models look for them."""
+    (data / DATABASE).mkdir()
+    for seed, name in enumerate(NOISES):
+        noise = np.random.default_rng(seed).normal(0, 0.3, (seconds * 360, 2))
+        wfdb.wrsamp(
+            name,
+            fs=360,
+            units=["mV", "mV"],
+            sig_name=["noise1", "noise2"],
+            p_signal=noise,
+            fmt=["16", "16"],
+            write_dir=str(data / DATABASE),
+        )
 
 
 def written(folder: Path, records: int, *, database: str = "made") -> list[Path]:

@@ -9,6 +9,7 @@ from tests.training.observed import SETTINGS, SIZE, sequence, written
 from training.ensemble import assemble, deal, members_of
 from training.fit import Epoch, calibrate, fit, judge_sequence
 from training.lesson import carry_out
+from training.store import record_of
 
 
 def test_members_judge_the_patients_whom_they_do_not_know(tmp_path: Path) -> None:
@@ -31,6 +32,16 @@ def test_members_judge_the_patients_whom_they_do_not_know(tmp_path: Path) -> Non
         for s, part, logits in zip(sequences, parts, fitted.logits, strict=True):
             if part == member:
                 assert np.array_equal(judge_sequence(alone, s).numpy(), logits)
+
+
+def test_noisy_copies_teach_those_alone_who_may_know_the_patient(tmp_path: Path) -> None:
+    files, copies = written(tmp_path, 5), written(tmp_path / "noisy", 5)
+    members = members_of(files, SETTINGS, size=SIZE, copies=copies)
+    for member in members:
+        known = {record_of(file) for file in member.taught}
+        assert len(member.taught) == 2 * len(known)
+        assert not known & {record_of(file) for file in member.examined}
+        assert set(member.examined) <= set(files)
 
 
 def test_fit_learns_what_there_is_and_tells_every_epoch() -> None:

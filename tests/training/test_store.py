@@ -5,6 +5,7 @@ import pytest
 
 from ecg.script import Step
 from ecg.simulator import Simulator, write_wfdb
+from tests.training.observed import noises
 from training.annotated import observe_annotated
 from training.dataset import BeatSequence, observe_record
 from training.errors import ProcessDiedError
@@ -60,6 +61,9 @@ def test_another_file_is_asked_for_when_record_or_source_change(
     assert place(tmp_path / "a", "unmarked", tmp_path) != before
     (tmp_path / "a.atr").write_bytes(b"")
     assert place(tmp_path / "a", "detected", tmp_path) != before
+    noisy = place(record, "noisy", tmp_path)
+    noises(record.parent.parent)
+    assert place(record, "noisy", tmp_path) != noisy
     with pytest.raises(FileNotFoundError, match="no record"):
         place(tmp_path / "nobody", "detected", tmp_path)
 

@@ -11,7 +11,7 @@ from ecg.checkpoint import load, read_card
 from ecg.model import RhythmLSTM
 from ecg.script import Step
 from ecg.simulator import Simulator, write_wfdb
-from tests.training.observed import SETTINGS, SIZE, sequence, written
+from tests.training.observed import SETTINGS, SIZE, noises, sequence, written
 from training import train as module
 from training.dataset import UNLABELLED
 from training.distil import student_of, temperature_of
@@ -30,6 +30,7 @@ def test_what_ships_is_made_of_all_seeds_and_a_second_run_has_the_same_bits(
         write_wfdb(folder, f"p{k}", Simulator(script, fs=250, seed=k))
     (tmp_path / "vfdb").mkdir()
     write_wfdb(tmp_path / "vfdb", "v", Simulator([Step(duration_s=20)], fs=250, seed=9))
+    noises(tmp_path)
     monkeypatch.setattr(module, "training_paths", lambda *_: [folder / f"p{k}" for k in range(3)])
     monkeypatch.setattr(module, "simulated_rhythms", lambda *_, **__: [])
     rhythm = RhythmLSTM(4)
