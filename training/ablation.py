@@ -37,6 +37,8 @@ class Row:
     svdb: bool = True
     noise: bool = True
     """Whether records teach a second time, in noise."""
+    gate: bool = True
+    """Whether no beat is called S in atrial fibrillation."""
     budget: float = 1.0
     """Share of the beats that the others see, for a model that costs more for each."""
 
@@ -49,12 +51,14 @@ ROWS = (
         name="`PlainLSTM` over samples, last output",
         variant=Variant(network="plain", augment=False),
         noise=False,
+        gate=False,
         budget=0.1,
     ),
     Row(
         name="logistic regression on RR ratios and template scalars",
         variant=Variant(network="linear", keep=_SCALARS, augment=False),
         noise=False,
+        gate=False,
     ),
     Row(
         name="(a) annotated R, the whole record: one LSTM each way",
@@ -64,6 +68,7 @@ ROWS = (
     ),
     Row(name="(b) annotated R, causal", taught="annotated", examined="annotated"),
     Row(name=LIVE),
+    Row(name="(c) without the rule for atrial fibrillation", gate=False),
     Row(name="(c) without RR intervals", variant=Variant(blank=("RR", "no beat after"))),
     Row(
         name="(c) without templates",
@@ -233,6 +238,7 @@ def _result(
                     [files[k] for k in chosen],
                     [truth[k] for k in chosen],
                     without=without,
+                    gate=row.gate,
                 )
                 for name in JUDGED:
                     shown = "DS1" if column == "mitdb" else column

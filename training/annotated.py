@@ -14,14 +14,13 @@ from numpy.typing import NDArray
 
 from ecg import tick
 from ecg.annotation import read_annotations
-from ecg.features import CHANNELS, N_CONTEXT
 from ecg.filters import ENGINE_FS, Resampler, resampler
 from ecg.finding import BEAT_CLASSES
 from ecg.lead import choose_leads
 from ecg.qrs import accept
 from ecg.record import Record, read_record
 from ecg.segment import begin
-from ecg.state import PATIENT, WINDOW
+from ecg.state import PATIENT
 from training.dataset import BeatSequence
 
 _FOUND_AFTER_S = 0.25
@@ -46,21 +45,21 @@ def observe_annotated(path: Path) -> BeatSequence:
     record = read_record(path)
     annotations = read_annotations(path, n_samples=record.n_samples)
     beats, classes = annotations.beats()
-    found, windows, contexts = observe_at(record, beats)
-    at = np.searchsorted(beats, found)
+    windows, contexts, irregularity = observe_at(record, beats)
     return BeatSequence(
         record=f"{path.parent.name}/{path.name}",
-        samples=found,
+        samples=beats,
         windows=windows,
         contexts=contexts,
-        targets=np.array([BEAT_CLASSES.index(classes[k]) for k in at], dtype=np.int64),
+        irregularity=irregularity,
+        targets=np.array([BEAT_CLASSES.index(name) for name in classes], dtype=np.int64),
     )
 
 
 def observe_at(
     record: Record, r_peaks: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]:
-    """Return R peaks, windows and contexts of beats at given R peaks of a record.
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Return what a model would see of beats at given R peaks of a record.
 
     Parameters
     ----------
@@ -70,10 +69,9 @@ def observe_at(
 
     Returns
     -------
-    samples : ndarray of int, shape (n_beats,)
-        ``r_peaks`` again.
     windows : ndarray, shape (n_beats, CHANNELS, WINDOW)
     contexts : ndarray, shape (n_beats, N_CONTEXT)
+    irregularity : ndarray, shape (n_beats,)
     """
     design = resampler(record.fs)
     states = np.zeros(1, PATIENT)
@@ -82,7 +80,7 @@ def observe_at(
     states[0]["learned"] = 1
     states[0]["rr_mean"] = ENGINE_FS
     states[0]["rr_long"] = 0.8 * ENGINE_FS  # as the detector sets it before the first RR interval
-    windows, contexts = [], []
+    ticks = []
     known = np.minimum(r_peaks + round(_FOUND_AFTER_S * record.fs), record.n_samples)
     every = np.arange(0, record.n_samples, round(_LONGEST_S * record.fs))
     edges = np.unique(np.concatenate([every, known, [0, record.n_samples]]))
@@ -90,19 +88,17 @@ def observe_at(
     for start, end in pairwise(edges.tolist()):
         states["last_r"] = _FAR_AHEAD
         batch = tick.Batch(design, slots=[0], blocks=[record.samples[start:end]])
-        found = tick.advance(states, batch)
-        windows.append(found.windows)
-        contexts.append(found.contexts)
+        ticks.append(tick.advance(states, batch))
         while told < len(r_peaks) and known[told] <= end:
             r = _engine_sample(int(r_peaks[told]), design)
             states["last_r"] = last_r
             accept(states[0], r, 0.0)
             told, last_r = told + 1, r
-    left = tick.drain(states, 0, record.n_samples, design)
+    ticks.append(tick.drain(states, 0, record.n_samples, design))
     return (
-        r_peaks,
-        np.concatenate([*windows, left.windows]).reshape(-1, CHANNELS, WINDOW),
-        np.concatenate([*contexts, left.contexts]).reshape(-1, N_CONTEXT),
+        np.concatenate([found.windows for found in ticks]),
+        np.concatenate([found.contexts for found in ticks]),
+        np.concatenate([found.beats["irregularity"] for found in ticks]).astype(np.float32),
     )
 
 

@@ -10,7 +10,7 @@ fibrillation a beat of the usual shape is N, however early it comes.
 
 import csv
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +52,8 @@ class BeatSequence:
         R peaks.
     windows : ndarray, shape (n_beats, CHANNELS, WINDOW)
     contexts : ndarray, shape (n_beats, N_CONTEXT)
+    irregularity : ndarray, shape (n_beats,)
+        Of the rhythm, as in ``ecg.irregular``; no network sees it.
     targets : ndarray of int, shape (n_beats,)
         Position in ``ecg.model.OUTPUTS``, or ``UNLABELLED``.
     """
@@ -60,6 +62,7 @@ class BeatSequence:
     samples: NDArray[np.int64]
     windows: NDArray[np.float32]
     contexts: NDArray[np.float32]
+    irregularity: NDArray[np.float32]
     targets: NDArray[np.int64]
 
     def __len__(self) -> int:
@@ -110,15 +113,9 @@ def observe_fibrillation(path: Path) -> BeatSequence:
     RecordError
         If the record cannot be read.
     """
-    found, windows, contexts = _observe(read_record(path))
-    usual = contexts[:, _LIKENESS] >= USUAL_LIKENESS
-    return BeatSequence(
-        record=f"{path.parent.name}/{path.name}",
-        samples=found,
-        windows=windows,
-        contexts=contexts,
-        targets=np.where(usual, BEAT_CLASSES.index("N"), UNLABELLED),
-    )
+    unnamed = observe_unmarked(path)
+    usual = unnamed.contexts[:, _LIKENESS] >= USUAL_LIKENESS
+    return replace(unnamed, targets=np.where(usual, BEAT_CLASSES.index("N"), UNLABELLED))
 
 
 def observe_unmarked(path: Path) -> BeatSequence:
@@ -129,14 +126,7 @@ def observe_unmarked(path: Path) -> BeatSequence:
     RecordError
         If the record cannot be read.
     """
-    found, windows, contexts = _observe(read_record(path))
-    return BeatSequence(
-        record=f"{path.parent.name}/{path.name}",
-        samples=found,
-        windows=windows,
-        contexts=contexts,
-        targets=np.full(len(found), UNLABELLED, np.int64),
-    )
+    return _observe(path, read_record(path))
 
 
 def fibrillation_records(directory: Path) -> list[str]:
@@ -155,21 +145,14 @@ def fibrillation_records(directory: Path) -> list[str]:
 
 
 def _labelled(path: Path, record: Record, annotations: Annotations) -> BeatSequence:
-    found, windows, contexts = _observe(record)
-    return BeatSequence(
-        record=f"{path.parent.name}/{path.name}",
-        samples=found,
-        windows=windows,
-        contexts=contexts,
-        targets=label(found, annotations, fs=record.fs),
-    )
+    unnamed = _observe(path, record)
+    return replace(unnamed, targets=label(unnamed.samples, annotations, fs=record.fs))
 
 
-def _observe(
-    record: Record,
-) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]:
-    """Return samples, windows and contexts of the beats that the monitor finds."""
+def _observe(path: Path, record: Record) -> BeatSequence:
+    """Return the beats that the monitor finds in a record, none with a label."""
     samples: list[int] = []
+    irregularity: list[float] = []
     windows: list[NDArray[np.float32]] = []
     contexts: list[NDArray[np.float32]] = []
 
@@ -177,16 +160,21 @@ def _observe(
         _: Place, beat: np.void, window: NDArray[np.float32], context: NDArray[np.float32]
     ) -> None:
         samples.append(int(beat["sample"]))
+        irregularity.append(float(beat["irregularity"]))
         windows.append(window.copy())
         contexts.append(context.copy())
 
     monitor = Monitor(on_beat=observe)
     for chunk in record.chunks("training", "training", chunk_samples=_CHUNK):
         monitor.advance([chunk])
-    return (
-        np.array(samples, dtype=np.int64),
-        np.stack(windows) if windows else np.zeros((0, CHANNELS, WINDOW), np.float32),
-        np.stack(contexts) if contexts else np.zeros((0, N_CONTEXT), np.float32),
+    n = len(samples)
+    return BeatSequence(
+        record=f"{path.parent.name}/{path.name}",
+        samples=np.array(samples, dtype=np.int64),
+        windows=np.array(windows, np.float32).reshape(n, CHANNELS, WINDOW),
+        contexts=np.array(contexts, np.float32).reshape(n, N_CONTEXT),
+        irregularity=np.array(irregularity, np.float32),
+        targets=np.full(n, UNLABELLED, np.int64),
     )
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecg.finding import BEAT_CLASSES
+from ecg.irregular import FIBRILLATION
 from ecg.model import OUTPUTS
 from training.dataset import UNLABELLED
 from training.store import read_beats, record_of
@@ -41,6 +42,7 @@ def examine(
     marked: Sequence[Path] | None = None,
     *,
     without: Sequence[str] = (),
+    gate: bool = True,
 ) -> dict[str, Figures]:
     """Count the beats of each of ``JUDGED`` over records.
 
@@ -55,13 +57,15 @@ def examine(
         Without it only beats that were found count.
     without : sequence of str
         Records to leave out, ``mitdb/232``.
+    gate : bool
+        Whether no beat is called S in atrial fibrillation, as the monitor has it.
     """
     figures = {name: Figures() for name in JUDGED}
     for one, file, truth in zip(logits, examined, marked or examined, strict=True):
         if record_of(file) in without:
             continue
-        targets, all_there = read_beats(file).targets, read_beats(truth).targets
-        predicted = one.argmax(axis=1)
+        sequence, all_there = read_beats(file), read_beats(truth).targets
+        targets, predicted = sequence.targets, _called(one, sequence.irregularity, gate=gate)
         for name in JUDGED:
             k = OUTPUTS.index(name)
             counts = targets != UNLABELLED
@@ -74,6 +78,16 @@ def examine(
                 true=before.true + int((all_there == k).sum()),
             )
     return figures
+
+
+def _called(
+    logits: NDArray[np.float32], irregularity: NDArray[np.float32], *, gate: bool
+) -> NDArray[np.int64]:
+    if gate:
+        logits = logits.copy()
+        logits[irregularity > FIBRILLATION, OUTPUTS.index("S")] = -np.inf
+    called: NDArray[np.int64] = logits.argmax(axis=1)
+    return called
 
 
 def called_other_than_n(logits: Sequence[NDArray[np.float32]]) -> float:

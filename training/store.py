@@ -136,6 +136,7 @@ def write_beats(file: Path, sequence: BeatSequence) -> None:
         samples=sequence.samples,
         windows=sequence.windows,
         contexts=sequence.contexts,
+        irregularity=sequence.irregularity,
         targets=sequence.targets,
     )
 
@@ -148,6 +149,7 @@ def read_beats(file: Path) -> BeatSequence:
         samples=rows["samples"],
         windows=rows["windows"],
         contexts=rows["contexts"],
+        irregularity=rows["irregularity"],
         targets=rows["targets"],
     )
 

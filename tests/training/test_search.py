@@ -1,5 +1,6 @@
 """Searches and ablations: every row is fitted, scored on strangers, and shown."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -7,15 +8,17 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ecg.irregular import FIBRILLATION
 from ecg.model import OUTPUTS
-from tests.training.observed import SETTINGS, SIZE, written
+from tests.training.observed import SETTINGS, SIZE, sequence, written
 from training.ablation import ROWS, Observed, Row, ablate, markdown_of
 from training.errors import SpaceError
-from training.exam import called_other_than_n, examine
+from training.exam import Figures, called_other_than_n, examine
 from training.lesson import carry_out
 from training.search import markdown_of as table_of
 from training.search import search
 from training.space import draw, read_space
+from training.store import write_beats
 from training.variant import Variant
 
 
@@ -102,6 +105,21 @@ def test_other_records_examine_in_place_of_folds_when_asked(tmp_path: Path) -> N
         f"{column}: {name}" for column in ("DS2", "DS2 without 219, 232") for name in ("V", "S")
     ]
     assert len(result.f1["DS2: V"]) == 2
+
+
+def test_no_beat_is_s_in_atrial_fibrillation_unless_the_rule_is_left_out(tmp_path: Path) -> None:
+    file = tmp_path / "observed" / "mitdb" / "0-0.npy"
+    irregular = np.where(np.arange(80) < 40, FIBRILLATION + 0.1, 0.0).astype(np.float32)
+    beats = replace(
+        sequence("mitdb/0", seed=0),
+        irregularity=irregular,
+        targets=np.full(80, OUTPUTS.index("S"), np.int64),
+    )
+    write_beats(file, beats)
+    sure = np.zeros((80, len(OUTPUTS)), np.float32)
+    sure[:, OUTPUTS.index("S")] = 9.0
+    assert examine([sure], [file])["S"] == Figures(hits=40, said=40, true=80)
+    assert examine([sure], [file], gate=False)["S"] == Figures(hits=80, said=80, true=80)
 
 
 def test_variants_do_not_see_what_they_are_not_to_see() -> None:
