@@ -7,6 +7,7 @@ from typing import Any
 
 from ecg.checkpoint import read_card
 from ecg.errors import CheckpointError
+from training.noise import DATABASE as NOISE
 from training.page import BEGIN, END
 from training.tables import markdown_of
 
@@ -106,6 +107,8 @@ def _page(card: dict[str, Any], figures: str) -> str:
             counts = Counter(record.split("/")[0] for record in records)
             of = ", ".join(f"{n} of {database}" for database, n in counts.items())
             lines += ["", f"Records that taught {title}: {of}."]
+    if NOISE in card["databases"]:
+        lines += ["", f"Those whose beats are named taught a second time, in noise of {NOISE}."]
     if "beats" in card:
         counted = ", ".join(f"{name} {n:,}" for name, n in card["beats"].items())
         lines += ["", f"Beats by class: {counted}."]
@@ -121,12 +124,7 @@ def _page(card: dict[str, Any], figures: str) -> str:
     ]
     lines += [*_cross_validation(card), "## Limits", "", *(f"- {limit}" for limit in LIMITS), ""]
     lines += ["## How to make it again", "", "```console", "$ rhythmwatch records download mitdb"]
-    others = sorted(
-        {record.split("/")[0] for record in (*card.get("records", ()),
-                                             *card.get("rhythm", {}).get("records", ()))}
-        - {"mitdb", "simulated"}
-    )  # fmt: skip
-    lines += [f"$ rhythmwatch records download {database}" for database in others]
+    lines += [f"$ rhythmwatch records download {d}" for d in card["databases"] if d != "mitdb"]
     lines += [f"$ {made.get('command', 'rhythmwatch train')}", "```", ""]
     versions = [f"{name} {made[name]}" for name in ("torch", "numpy", "python") if name in made]
     if versions:

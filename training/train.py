@@ -160,7 +160,7 @@ def train(
     card = {
         "intended_use": INTENDED_USE,
         "licence": LICENCE,
-        "sources": [SOURCES[name] for name in databases],
+        **_origin(databases),
         "records": [s.record for s in sequences],
         "beats": class_counts(sequences),
         "rhythm": {
@@ -198,7 +198,7 @@ def train(
         model = BeatEnsemble([cast(BeatLSTM, taught.model)])
         temperature = temperature_of(taught.logits, [one.logits for one in fitted], temperatures)
         epochs.append(taught.epochs)
-        card["sources"] = [SOURCES[name] for name in dict.fromkeys((*databases, *OPINIONS))]
+        card |= _origin(tuple(dict.fromkeys((*databases, *OPINIONS))))
     card["made_of"] = {
         "seeds": [settings.seed + k for k in range(seeds)],
         "rule": "one student of all members" if student else "all members together",
@@ -233,6 +233,10 @@ def _about(
         "cross_validation_of_single_members": figures,
         "parameters": {"beats": count_parameters(model), "rhythm": count_parameters(rhythm)},
     }
+
+
+def _origin(databases: tuple[str, ...]) -> dict[str, list[str]]:
+    return {"databases": list(databases), "sources": [SOURCES[name] for name in databases]}
 
 
 def _command(databases: tuple[str, ...], settings: FitSettings, seeds: int, ship: Ship) -> str:

@@ -18,7 +18,11 @@ from training.scorecard import scorecard
 @pytest.fixture
 def weights(tmp_path: Path) -> Path:
     path = tmp_path / "m.safetensors"
-    about = {"licence": "ODC-By", "records": ["mitdb/101", "mitdb/106", "svdb/800"]}
+    about = {
+        "licence": "ODC-By",
+        "databases": ["mitdb", "svdb", "nstdb"],
+        "records": ["mitdb/101", "mitdb/106", "svdb/800"],
+    }
     beats = BeatEnsemble([BeatLSTM(BeatLSTMSize())])
     save(beats, RhythmLSTM(), path, temperature=1.0, card=about)
     return path
@@ -40,6 +44,7 @@ def test_the_page_lies_beside_the_weights_and_says_what_the_card_says(weights: P
     assert read_card(weights)["version"] in text
     assert "ODC-By" in text
     assert "Records that taught beats: 2 of mitdb, 1 of svdb." in text
+    assert "taught a second time, in noise of nstdb." in text
     assert "Not measured yet" in text
     assert "$ rhythmwatch records download svdb" in text
 
