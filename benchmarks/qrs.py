@@ -7,7 +7,6 @@ unfit is left out. A second table says what ours called unfit, and how the rest 
 """
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,6 +22,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from benchmarks.detectors import OURS, Detector, Found, detectors
+from benchmarks.figures import write_figures
 from benchmarks.quality import Count, Row
 from ecg.annotation import Annotations, read_annotations
 from ecg.checkpoint import load
@@ -237,11 +237,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         put_between(options.markdown, markdown(card), name="detectors")
     if options.figure is not None:
         write_noise_curves(card["noise"], options.figure)
-    text = json.dumps(card, indent=2) + "\n"
-    if options.json == "-":
-        sys.stdout.write(text)
-    elif options.json is not None:
-        Path(options.json).write_text(text, encoding="utf-8")
+    write_figures(card, options.json)
 
 
 def _read(

@@ -9,7 +9,6 @@ the sending of its oldest waveform to the finding being read here.
 
 import argparse
 import contextlib
-import json
 import multiprocessing
 import os
 import signal
@@ -28,6 +27,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.apache.cluster import KafkaCluster
+from benchmarks.figures import write_figures
 from stream.broker import die_with_parent
 from stream.health import unwatched
 from stream.kafka import Cluster, Reader, create_topics, partition_for
@@ -361,11 +361,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             scaling["changes"] = [asdict(move) for move in moves]
             usual = f"latency without a change: p50 {p50:.2f} s, p99 {p99:.2f} s"
             console.print(table_of(moves, f"{options.patients} patients in real time; {usual}"))
-    text = json.dumps(report, indent=2) + "\n"
-    if options.json == "-":
-        sys.stdout.write(text)
-    else:
-        Path(options.json).write_text(text, encoding="utf-8")
+    write_figures(report, options.json)
 
 
 if __name__ == "__main__":
