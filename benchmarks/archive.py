@@ -23,7 +23,8 @@ from benchmarks.apache.server import KafkaServer
 from benchmarks.figures import write_figures
 from ecg.finding import Beat, LeadQuality, RhythmWindow, Status
 from ecg.marks import Marks
-from stream.archive import Archive, prepare
+from stream.archive import Archive
+from stream.archive_directory import prepare
 from stream.clock import SystemClock
 from stream.kafka import Cluster, Producer, create_topics
 from stream.messages import (
