@@ -6,10 +6,8 @@ send them, made up. CPU time is that of the archiving process, all its threads.
 """
 
 import argparse
-import json
 import multiprocessing
 import os
-import sys
 import tempfile
 import threading
 import time
@@ -22,9 +20,11 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.apache.server import KafkaServer
+from benchmarks.figures import write_figures
 from ecg.finding import Beat, LeadQuality, RhythmWindow, Status
 from ecg.marks import Marks
-from stream.archive import Archive, prepare
+from stream.archive import Archive
+from stream.archive_directory import prepare
 from stream.clock import SystemClock
 from stream.kafka import Cluster, Producer, create_topics
 from stream.messages import (
@@ -236,11 +236,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         table.add_row(name, f"{value:.4g}" if isinstance(value, float) else str(value))
     Console(stderr=True).print(table)
     machine = {"cores": os.cpu_count(), "load_before": load}
-    text = json.dumps({"archive": asdict(result), "machine": machine}, indent=2) + "\n"
-    if options.json == "-":
-        sys.stdout.write(text)
-    else:
-        Path(options.json).write_text(text, encoding="utf-8")
+    write_figures({"archive": asdict(result), "machine": machine}, options.json)
 
 
 if __name__ == "__main__":

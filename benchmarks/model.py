@@ -8,7 +8,6 @@ it down (they share caches and clock), so load and peak are stated.
 """
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -24,6 +23,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from benchmarks.capacity.machine import Watch, resident_kb
+from benchmarks.figures import write_figures
 from ecg import qrs_weights
 from ecg.checkpoint import SHIPPED, count_parameters, load
 from ecg.features import CHANNELS, N_CONTEXT
@@ -217,11 +217,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _print(card, console)
     if options.markdown is not None:
         put_between(options.markdown, markdown(card), name="model")
-    text = json.dumps(card, indent=2) + "\n"
-    if options.json == "-":
-        sys.stdout.write(text)
-    elif options.json is not None:
-        Path(options.json).write_text(text, encoding="utf-8")
+    write_figures(card, options.json)
     missed = [name for name, floor in card["floors"].items() if not floor["holds"]]
     return int(bool(missed) and not card["machine"]["busy"])
 

@@ -7,7 +7,6 @@ unfit is left out. A second table says what ours called unfit, and how the rest 
 """
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,23 +15,23 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
-from benchmarks.detectors import OURS, Detector, Found, detectors
-from benchmarks.quality import Count, Row
+from benchmarks.detectors import OURS, Detector, detectors
+from benchmarks.figures import write_figures
+from benchmarks.qrs_page import markdown, print_tables
+from benchmarks.qrs_score import by_record, clean_unfit, gated, scored
+from benchmarks.quality import Row
 from ecg.annotation import Annotations, read_annotations
 from ecg.checkpoint import load
 from ecg.errors import EcgError, RecordError
-from ecg.finding import BEAT_CLASSES
-from ecg.metrics import LEARNING_S, MATCH_S, BeatCounts, count_beats, match_beats
+from ecg.metrics import LEARNING_S
 from ecg.record import Record, read_record, record_names
 from ecg.warm import warm_up
 from training.ds2_log import bar_from_ci, log_run
-from training.noise import NOISES, SNRS_DB, STRESSED, add_noise, stretches, title
+from training.noise import NOISES, SNRS_DB, STRESSED, add_noise, title
 from training.noise_curves import write_noise_curves
 from training.page import put_between
 from training.split import DS1, DS2, PACED
@@ -91,15 +90,15 @@ def measured(
         for name, detect in found_by.items():
             found = detect(records, step)
             results[name] = {
-                **_scored(found, truths, records),
+                **scored(found, truths, records),
                 "x_realtime": found.x_realtime,
-                "from_0_s": _scored(found, truths, records, from_s=0.0),
-                "within_50_ms": _scored(found, truths, records, match_s=TIGHT_S),
+                "from_0_s": scored(found, truths, records, from_s=0.0),
+                "within_50_ms": scored(found, truths, records, match_s=TIGHT_S),
             }
             if name in OURS:
-                results[name]["by_record"] = _by_record(found, truths, records)
+                results[name]["by_record"] = by_record(found, truths, records)
             if name == OURS[0]:
-                unfit = _clean_unfit(found, truths)
+                unfit = clean_unfit(found, truths)
     table: dict[str, Any] = {}
     gate: list[Row] = []
     for group in noise_on:
@@ -113,10 +112,10 @@ def measured(
                 noisy = {n: add_noise(clean[n], group_truths[n], mv, snr_db) for n in group}
                 row = {name: detect(noisy, step) for name, detect in found_by.items()}
                 table[key][noise][f"{snr_db:g}"] = {
-                    name: _scored(found, group_truths, noisy) for name, found in row.items()
+                    name: scored(found, group_truths, noisy) for name, found in row.items()
                 }
                 if OURS[0] in row:
-                    gate.append(_gated(row[OURS[0]], group_truths, title(group, noise, snr_db)))
+                    gate.append(gated(row[OURS[0]], group_truths, title(group, noise, snr_db)))
     return {
         "detectors": results,
         "noise": table,
@@ -144,44 +143,6 @@ def select(text: str, directory: Path) -> tuple[str, ...]:
             f"between; not there: {', '.join(absent) or repr(text)}"
         )
     return names
-
-
-def markdown(card: Mapping[str, Any]) -> str:
-    """Return the tables for docs/concepts/qrs.md."""
-    lines = [
-        f"{card['conditions']}\n",
-        "| detector | Se | +P | F1 | Se, 0 s | +P, 0 s | Se, 50 ms | +P, 50 ms | times real time |",
-        f"|---|{'---:|' * 8}",
-    ]
-    for name, row in card["detectors"].items():
-        parts = [row, row["from_0_s"], row["within_50_ms"]]
-        cells = [_percent(part[key]) for part in parts for key in ("se", "ppv")]
-        cells.insert(2, _percent(row["f1"]))
-        lines.append(f"| {name} | {' | '.join(cells)} | {row['x_realtime']:,.0f} |")
-    for group, table in card["noise"].items():
-        names = list(card["detectors"])
-        lines += [f"\nF1 in noise, records {group}, after 5 min, nothing left out:\n"]
-        lines += [f"| noise | dB | {' | '.join(names)} |", f"|---|---:|{'---:|' * len(names)}"]
-        for noise, rows in table.items():
-            for snr, row in rows.items():
-                cells = [_percent(row[name]["f1"]) for name in names]
-                lines.append(f"| {noise} | {snr} | {' | '.join(cells)} |")
-    if card["clean_unfit"]:
-        unfit = card["clean_unfit"]
-        lines.append(
-            f"\nCalled unfit of the clean records: {100 * unfit['share']:.2f} % of the time; "
-            f"{unfit['missed']} beats were missed in it, and count as missed above."
-        )
-    if card["gate"]:
-        lines += [
-            "\nWhat the quality gate calls unfit in the noisy stretches, and how the rest fares:\n",
-            "| signal | unfit | Se fit | +P fit | Se unfit | +P unfit |",
-            f"|---|{'---:|' * 5}",
-        ]
-        for row in card["gate"]:
-            keys = ("unfit", "se_fit", "ppv_fit", "se_unfit", "ppv_unfit")
-            lines.append(f"| {row['what']} | {' | '.join(_percent(row[k]) for k in keys)} |")
-    return "\n".join(lines) + "\n"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -232,16 +193,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         model=judge.version if judge else "none",
         why=f"QRS detectors: {options.why}",
     )
-    _print(card, console)
+    print_tables(card, console)
     if options.markdown is not None:
         put_between(options.markdown, markdown(card), name="detectors")
     if options.figure is not None:
         write_noise_curves(card["noise"], options.figure)
-    text = json.dumps(card, indent=2) + "\n"
-    if options.json == "-":
-        sys.stdout.write(text)
-    elif options.json is not None:
-        Path(options.json).write_text(text, encoding="utf-8")
+    write_figures(card, options.json)
 
 
 def _read(
@@ -252,94 +209,6 @@ def _read(
         name: read_annotations(directory / name, n_samples=record.n_samples)
         for name, record in records.items()
     }
-
-
-def _counts(
-    name: str,
-    found: Found,
-    truths: Mapping[str, Annotations],
-    records: Mapping[str, Record],
-    *,
-    from_s: float = LEARNING_S,
-    match_s: float = MATCH_S,
-) -> BeatCounts:
-    reference, classes = truths[name].beats()
-    beats = found.beats[name]
-    return count_beats(
-        reference,
-        classes,
-        beats,
-        [BEAT_CLASSES[0]] * len(beats),
-        fs=records[name].fs,
-        from_s=from_s,
-        match_s=match_s,
-        excluded=truths[name].flutter,
-    )
-
-
-def _scored(
-    found: Found,
-    truths: Mapping[str, Annotations],
-    records: Mapping[str, Record],
-    **how: float,
-) -> dict[str, float | None]:
-    """Return the gross score of all records."""
-    total = sum((_counts(n, found, truths, records, **how) for n in records), BeatCounts())
-    return {"se": total.qrs.se, "ppv": total.qrs.ppv, "f1": total.qrs.f1}
-
-
-def _by_record(
-    found: Found, truths: Mapping[str, Annotations], records: Mapping[str, Record]
-) -> dict[str, dict[str, float | None]]:
-    said = {}
-    for name in records:
-        score = _counts(name, found, truths, records).qrs
-        said[name] = {"se": score.se, "ppv": score.ppv, "f1": score.f1}
-    return said
-
-
-def _clean_unfit(found: Found, truths: Mapping[str, Annotations]) -> dict[str, float]:
-    """Return the share of the time that is called unfit, and the beats missed in it."""
-    seconds = unfit = missed = 0
-    for name, said in found.said.items():
-        bad = np.array([reason is not None for reason in said.reasons])
-        seconds += len(bad)
-        unfit += int(bad.sum())
-        reference, _ = truths[name].beats()
-        partner = match_beats(reference, said.beats, window=int(MATCH_S * said.fs))
-        at = np.minimum((reference[partner < 0] / said.fs).astype(np.int64), len(bad) - 1)
-        missed += int(bad[at].sum())
-    return {"share": unfit / max(seconds, 1), "missed": missed}
-
-
-def _gated(found: Found, truths: Mapping[str, Annotations], what: str) -> Row:
-    count = Count(what)
-    for name, said in found.said.items():
-        count.add(said, truths[name], stretches(len(said.reasons))[0])
-    return count.row()
-
-
-def _print(card: Mapping[str, Any], console: Console) -> None:
-    table = Table(title=card["conditions"])
-    for heading in ("detector", "Se", "+P", "F1", "Se 0 s", "+P 0 s", "F1 50 ms", "x real time"):
-        table.add_column(heading, justify="left" if heading == "detector" else "right")
-    for name, row in card["detectors"].items():
-        first, tight = row["from_0_s"], row["within_50_ms"]
-        cells = [row["se"], row["ppv"], row["f1"], first["se"], first["ppv"], tight["f1"]]
-        table.add_row(name, *map(_percent, cells), f"{row['x_realtime']:,.0f}")
-    console.print(table)
-    for group, noises in card["noise"].items():
-        table = Table(title=f"F1 in noise, records {group}")
-        for heading in ("noise", "dB", *card["detectors"]):
-            table.add_column(heading, justify="left" if heading == "noise" else "right")
-        for noise, rows in noises.items():
-            for snr, row in rows.items():
-                table.add_row(noise, snr, *(_percent(score["f1"]) for score in row.values()))
-        console.print(table)
-
-
-def _percent(share: float | None) -> str:
-    return "-" if share is None else f"{100 * share:.2f}"
 
 
 def _progress(console: Console) -> Progress:

@@ -8,8 +8,6 @@ databases of no final examination.
 """
 
 import argparse
-import json
-import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -20,6 +18,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.figures import write_figures
 from ecg.annotation import Annotations, read_annotations
 from ecg.chunk import Chunk
 from ecg.errors import RecordError
@@ -272,11 +271,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Console(stderr=True).print(table)
     if options.markdown is not None:
         options.markdown.write_text(markdown(rows), encoding="utf-8")
-    text = json.dumps([asdict(row) for row in rows], indent=2) + "\n"
-    if options.json == "-":
-        sys.stdout.write(text)
-    else:
-        Path(options.json).write_text(text, encoding="utf-8")
+    write_figures([asdict(row) for row in rows], options.json)
 
 
 def _cells(row: Row) -> list[str]:

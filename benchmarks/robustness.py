@@ -10,9 +10,7 @@ fibrillation is a false alarm in the making. Records of DS2 are refused unless
 
 import argparse
 import csv
-import json
 import os
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -25,6 +23,7 @@ from rich.progress import track
 from rich.table import Table
 from scipy import signal
 
+from benchmarks.figures import write_figures
 from benchmarks.robustness_page import markdown
 from ecg.annotation import Annotations
 from ecg.checkpoint import SHIPPED, load
@@ -230,11 +229,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     _print(card, Console(stderr=True))
     if options.markdown is not None:
         put_between(options.markdown, markdown(card), name="robustness")
-    text = json.dumps(card, indent=2) + "\n"
-    if options.json == "-":
-        sys.stdout.write(text)
-    elif options.json is not None:
-        Path(options.json).write_text(text, encoding="utf-8")
+    write_figures(card, options.json)
 
 
 def _across(directory: Path, judge: Judge) -> dict[str, Any]:

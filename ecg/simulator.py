@@ -13,9 +13,9 @@ from typing import Literal
 import numpy as np
 import wfdb
 from numpy.typing import NDArray
-from scipy.signal import butter, sosfilt
 
-from ecg.chunk import MISSING, Chunk, check_fs
+from ecg.chunk import Chunk, check_fs
+from ecg.electrodes import GAIN, Electrodes, envelope
 from ecg.errors import LeadError, ScriptError
 from ecg.finding import BeatClass
 from ecg.heart import (
@@ -32,11 +32,6 @@ from ecg.heart import (
 from ecg.script import DEMO_SCRIPT, Rhythm, Step, TrueBeat, TrueEpisode, Truth
 
 Then = Literal["end", "sinus", "loop"]
-
-GAIN = 1000.0
-"""ADC units per mV of a simulated lead."""
-RAIL_MV = 10.0
-"""Where the simulated amplifier saturates; a lead that is off lies there."""
 
 _BLOCK = 256
 
@@ -97,19 +92,20 @@ class Simulator:
         self.baseline = (0,) * len(self.leads)
         self.position = 0
         self._axes = np.array([AXES[name.upper()] for name in self.leads]).T
-        self._white_rng, self._beat_rng, self._vf_rng, self._noise_rng = (
+        white_rng, beat_rng, vf_rng, motion_rng = (
             np.random.default_rng([seed, k]) for k in range(4)
         )
-        self._phases = self._white_rng.uniform(0, 2 * np.pi, size=(3, len(self.leads)))
         self._schedule: list[Scheduled] = []
-        self._timeline = beats(self._played(), self._beat_rng)
+        self._timeline = beats(self._played(), beat_rng)
         self._near: deque[HeartBeat] = deque()
         self._truth: list[TrueBeat] = []
         self._next_beat: HeartBeat | None = next(self._timeline, None)
         self._rendered = 0
         self._buffer = np.empty((0, len(self.leads)), dtype=np.int16)
-        self._fibrillation = Fibrillation(self._vf_rng, self.fs)
-        self._motion = _Motion(self._noise_rng, self.fs, len(self.leads))
+        self._fibrillation = Fibrillation(vf_rng, self.fs)
+        self._electrodes = Electrodes(
+            self.leads, fs=self.fs, white_rng=white_rng, motion_rng=motion_rng
+        )
 
     @property
     def script_s(self) -> float:
@@ -208,13 +204,10 @@ class Simulator:
         items = [s for s in self._schedule if s.start_s <= times[-1] and s.end_s > times[0]]
         for item in items:
             if item.step.rhythm == "vf":
-                dipole += self._fibrillation.block(_envelope(times, item))
+                dipole += self._fibrillation.block(envelope(times, item))
         millivolts = dipole @ self._axes + spikes[:, None]
-        millivolts += self._wander(times)
-        millivolts += 0.008 * self._white_rng.standard_normal(millivolts.shape)
-        adc = self._disturb(millivolts, times, items)
         self._rendered += _BLOCK
-        return adc
+        return self._electrodes.samples(millivolts, times, items)
 
     def _draw_beats(self, until_s: float) -> None:
         while self._next_beat is not None and self._next_beat.time_s <= until_s:
@@ -235,76 +228,6 @@ class Simulator:
             return True
         hit = self.leads if step.artefact_leads is None else step.artefact_leads
         return not set(self.leads) <= set(hit)
-
-    def _wander(self, times: NDArray[np.float64]) -> NDArray[np.float64]:
-        wander = np.zeros((len(times), len(self.leads)))
-        waves = ((0.25, 0.06), (0.11, 0.04), (0.043, 0.05))
-        for (hz, mv), phase in zip(waves, self._phases, strict=True):
-            wander += mv * np.sin(2 * np.pi * hz * times[:, None] + phase)
-        return wander
-
-    def _disturb(
-        self,
-        millivolts: NDArray[np.float64],
-        times: NDArray[np.float64],
-        items: list[Scheduled],
-    ) -> NDArray[np.int16]:
-        missing = np.zeros(millivolts.shape, dtype=bool)
-        for item in items:
-            step = item.step
-            if step.artefact is None:
-                continue
-            during = (times >= item.start_s) & (times < item.end_s)
-            wanted = self.leads if step.artefact_leads is None else step.artefact_leads
-            hit = np.array([name in wanted for name in self.leads])
-            where = during[:, None] & hit
-            if step.artefact == "noise":
-                motion = self._motion.block(step.noise_mv) * _envelope(times, item)[:, None]
-                millivolts += motion * hit
-            elif step.artefact == "lead_off":
-                millivolts[where] = RAIL_MV
-            elif step.artefact == "flat":
-                millivolts[where] = 0.0
-            else:
-                missing[where] = True
-        adc = np.rint(np.clip(millivolts, -RAIL_MV, RAIL_MV) * GAIN).astype(np.int16)
-        adc[missing] = MISSING
-        return adc
-
-
-class _Motion:
-    """Noise of muscles and of electrodes that move."""
-
-    def __init__(self, rng: np.random.Generator, fs: float, n_leads: int) -> None:
-        self._rng = rng
-        self._n_leads = n_leads
-        self._muscle = butter(2, [20, min(100, 0.45 * fs)], "bandpass", fs=fs, output="sos")
-        self._electrode = butter(2, [0.7, 6], "bandpass", fs=fs, output="sos")
-        self._muscle_state = np.zeros((len(self._muscle), 2, n_leads))
-        self._electrode_state = np.zeros((len(self._electrode), 2, n_leads))
-        # standard deviation of filtered white noise of 1: sqrt(bandwidth / (fs / 2))
-        self._muscle_sd = math.sqrt((min(100, 0.45 * fs) - 20) * 2 / fs)
-        self._electrode_sd = math.sqrt(5.3 * 2 / fs)
-
-    def block(self, sd_mv: float) -> NDArray[np.float64]:
-        """Return a block of noise, in mV, shape (n_samples, n_leads)."""
-        white = self._rng.standard_normal((2, _BLOCK, self._n_leads))
-        muscle, self._muscle_state = sosfilt(self._muscle, white[0], axis=0, zi=self._muscle_state)
-        motion, self._electrode_state = sosfilt(
-            self._electrode, white[1], axis=0, zi=self._electrode_state
-        )
-        noise: NDArray[np.float64] = sd_mv * math.sqrt(0.5) * muscle / self._muscle_sd
-        noise += sd_mv * math.sqrt(0.5) * motion / self._electrode_sd
-        return noise
-
-
-def _envelope(times: NDArray[np.float64], item: Scheduled) -> NDArray[np.float64]:
-    """Return 1 during a step and 0 outside, with flanks of 0.2 s inside it."""
-    flank = 0.2
-    rise = np.clip((times - item.start_s) / flank, 0, 1)
-    fall = np.clip((item.end_s - times) / flank, 0, 1)
-    envelope: NDArray[np.float64] = np.minimum(rise, fall)
-    return envelope
 
 
 def write_wfdb(directory: str | Path, name: str, simulator: Simulator) -> Truth:

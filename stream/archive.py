@@ -8,28 +8,28 @@ already: positions tell (``stream.archive_store``).
 import logging
 import threading
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from ecg.errors import RecordError
 from stream import metrics
-from stream.archive_lock import Lock
+from stream.archive_directory import list_patients, not_written, prepare
+from stream.archive_intake import Partition, take_waveform
+from stream.archive_lock import PartitionLocks
 from stream.archive_store import Store
 from stream.clock import Clock, SystemClock
-from stream.errors import ArchiveError, BrokerError, DecodeError
+from stream.errors import ArchiveError, BrokerError
 from stream.kafka import (
     Cluster,
     Consumer,
-    Incoming,
     Place,
     Polled,
     Producer,
     partition_for,
     wait_for_broker,
 )
-from stream.messages import FindingsMessage, RoleMessage, decode_waveform, encode
+from stream.messages import RoleMessage, encode
 from stream.topics import FINDINGS, ROLES, WAVEFORMS
 from stream.watchdog import Watchdog
 from stream.watermark import Epochs, Heard
@@ -47,22 +47,6 @@ REPORT_EVERY_S = 60.0
 
 _LOOK_EVERY_S = 1.0
 _RETRY_S = 5.0
-
-
-@dataclass(slots=True)
-class _Waiting:
-    """Findings whose samples may still come."""
-
-    offset: int
-    message: FindingsMessage
-    waveforms_end: int | None = None
-    """All waveforms that were sent before the findings stand before this offset."""
-
-
-@dataclass(slots=True)
-class _Partition:
-    heard: Heard
-    waiting: deque[_Waiting] = field(default_factory=deque)
 
 
 class Archive:
@@ -92,11 +76,8 @@ class Archive:
         self._clock = clock
         self._every_s = every_s
         self._store = Store(root)
-        self._parts: dict[int, _Partition] = {}
-        self._locks: dict[int, Lock] = {}
-        self._wanted: dict[int, float] = {}
-        """Partitions that are ours but locked by somebody else, and since when."""
-        self._prefix = cluster.prefix
+        self._parts: dict[int, Partition] = {}
+        self._locks = PartitionLocks(root, cluster.prefix)
         self._counted: Counter[str] = Counter()
         now = time.monotonic()
         self._next_flush_s = now + every_s
@@ -122,13 +103,13 @@ class Archive:
         """
         with Watchdog(GROUP) as watchdog:
             try:
-                self._store.index()
+                list_patients(self._root)
                 while not stop.is_set():
                     self.tick(self._consumer.poll(0.2), seen=watchdog.seen)
                     watchdog.seen()
                 self._flush(seen=watchdog.seen)
             except OSError as error:
-                raise _failed(error, self._root) from error
+                raise not_written(error, self._root) from error
             except RecordError as error:
                 raise ArchiveError(f"the archive cannot go on: {error}") from error
 
@@ -136,8 +117,7 @@ class Archive:
         """Leave the group and disconnect."""
         self._consumer.close()
         self._producer.close()
-        for lock in self._locks.values():
-            lock.give_back()
+        self._locks.close()
 
     def tick(self, polled: Polled, *, seen: Callable[[], None] = lambda: None) -> None:
         """Deal with one poll.
@@ -150,13 +130,13 @@ class Archive:
         if polled.revoked:
             self._give_up(polled.revoked)
         now = time.monotonic()
-        self._wanted.update(dict.fromkeys(polled.assigned, now))
+        self._locks.want(polled.assigned, now_s=now)
         self._begin(now)
         for message in polled.messages:
             if message.topic == WAVEFORMS.name:
-                self._take(message, now)
+                take_waveform(message, self._store, n_partitions=self._n_partitions, now_s=now)
             else:
-                self._hear(message)
+                self._parts[message.partition].hear(message)
         metrics.MESSAGES.labels(GROUP, WAVEFORMS.name).inc(len(polled.messages))
         if now >= self._next_look_s:
             self._next_look_s = now + _LOOK_EVERY_S
@@ -175,65 +155,22 @@ class Archive:
     def _give_up(self, partitions: frozenset[int]) -> None:
         for partition in partitions:
             self._parts.pop(partition, None)
-            self._wanted.pop(partition, None)
-            if lock := self._locks.pop(partition, None):
-                lock.give_back()
+        self._locks.give_back(partitions)
         self._store.forget(
             lambda patient: partition_for(patient, self._n_partitions) in self._parts
         )
 
     def _begin(self, now: float) -> None:
         """Start the partitions that nobody else on this disk writes to."""
-        for partition, since in list(self._wanted.items()):
-            lock = Lock(self._root / f".{self._prefix}{partition}.lock")
-            if not lock.take():
-                if now - since > _RETRY_S:
-                    logger.warning("partition %d is still written by another process", partition)
-                    self._wanted[partition] = now
-                continue
-            del self._wanted[partition]
-            self._locks[partition] = lock
+        for partition in self._locks.take(now_s=now):
             place = (FINDINGS.name, partition)
             # what is read again must be heard again, but not a fenced writer's repeats of it
             floor = self._consumer.notes([place]).get(place, "")
             epochs = Epochs({place: int(floor)} if floor.isdigit() else {})
-            self._parts[partition] = _Partition(Heard(epochs=epochs))
+            self._parts[partition] = Partition(Heard(epochs=epochs))
             self._consumer.start(partition)
 
-    # --- messages in ---
-
-    def _take(self, message: Incoming, now: float) -> None:
-        try:
-            waveform = decode_waveform(message.value or b"")
-        except DecodeError as error:
-            self._pass_over(message, "unreadable", str(error))
-            return
-        if message.key != waveform.patient:
-            self._pass_over(message, "wrong-key", f"its patient is {waveform.patient}")
-            return
-        if partition_for(waveform.patient, self._n_partitions) != message.partition:
-            self._pass_over(message, "wrong-partition", f"of patient {waveform.patient}")
-            return
-        order = self._store.take(waveform, now_s=now)
-        if order == "refused":
-            self._pass_over(message, order, "no header can state its rate, gain or time")
-        elif order == "repeat":
-            metrics.ARCHIVE_PASSED_OVER.labels(order).inc()
-
-    def _hear(self, message: Incoming) -> None:
-        part = self._parts[message.partition]
-        try:
-            findings = part.heard.findings(message)
-        except DecodeError as error:
-            self._pass_over(message, "unreadable", str(error))
-            return
-        if findings is not None:
-            part.waiting.append(_Waiting(message.offset, findings))
-
-    def _pass_over(self, message: Incoming, reason: str, detail: str) -> None:
-        """Say what is not archived; ``score`` and ``alarm`` make dead letters of such messages."""
-        metrics.ARCHIVE_PASSED_OVER.labels(reason).inc()
-        logger.warning("not archived: %s: %s", reason, detail, extra={"record": str(message)})
+    # --- findings that wait ---
 
     def _date_waiting(self) -> None:
         """Note for findings that wait how far the waveforms must be read until none may come."""
@@ -242,20 +179,12 @@ class Archive:
             return
         ends = self._consumer.ends((WAVEFORMS.name, partition) for partition in new)
         for (_, partition), end in ends.items():
-            for waiting in self._parts[partition].waiting:
-                if waiting.waveforms_end is None:
-                    waiting.waveforms_end = end
+            self._parts[partition].date(end)
 
     def _place(self) -> None:
         """Write down findings whose samples are there, in order."""
         for partition, part in self._parts.items():
-            position = self._consumer.position(WAVEFORMS.name, partition)
-            while part.waiting:
-                first = part.waiting[0]
-                final = first.waveforms_end is not None and position >= first.waveforms_end
-                if not self._store.mark(first.message, final=final):
-                    break
-                part.waiting.popleft()
+            part.place(self._store, position=self._consumer.position(WAVEFORMS.name, partition))
             held = len(part.waiting) > MOST_WAITING
             flow = self._consumer.hold if held else self._consumer.release
             flow(partition, FINDINGS.name)
@@ -300,31 +229,6 @@ class Archive:
             self._counted["bytes"] / 1e6,
             behind,
         )
-
-
-def _failed(error: OSError, root: Path) -> ArchiveError:
-    where = error.filename or root
-    return ArchiveError(
-        f"the archive cannot be written: {error.strerror or error} ({where}); "
-        "nothing is lost while Kafka keeps the waveforms: make room, or make it writable"
-    )
-
-
-def prepare(root: Path) -> None:
-    """Make the archive's directory, and see that it can be written.
-
-    Raises
-    ------
-    ArchiveError
-        If it cannot.
-    """
-    probe = root / ".probe"
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        probe.write_bytes(b"probe")
-        probe.unlink()
-    except OSError as error:
-        raise _failed(error, root) from error
 
 
 def run_archive(

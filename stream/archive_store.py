@@ -7,11 +7,7 @@ is a function of the messages alone, and positions tell what is there already:
 messages may be read again.
 """
 
-import hashlib
-import logging
 import math
-import re
-from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -22,13 +18,11 @@ from pathlib import Path
 import numpy as np
 
 from ecg.chunk import MISSING
-from ecg.files import put_in_place, sync_directory
 from ecg.marks import Marks, second_of
 from ecg.recording import Column, Recording
-from stream.archive_lock import Lock
-from stream.messages import NOT_A_DEVICE, FindingsMessage, Signal, Waveform
-
-logger = logging.getLogger(__name__)
+from stream.archive_directory import INDEX, list_patients
+from stream.archive_stream import Piece, Stream
+from stream.messages import FindingsMessage, Signal, Waveform
 
 RECORD_S = 3600.0
 """Signal in a record: five megabytes with two leads, and the clock is stated anew each hour."""
@@ -36,29 +30,8 @@ FILL_S = 60.0
 """A longer gap is not filled: memory and disk never follow its length."""
 IDLE_S = 600.0
 """A stream that brings nothing for so long is forgotten; the disk remembers it."""
-INDEX = "RECORDS"
 WRITERS = 16
 """Patients who are written at a time: on an SSD 4 ms a file become less than one."""
-
-_LONGEST_STREAM = 36
-"""The WFDB library takes record names of up to 50 characters; the sample number takes 13."""
-_UNSAFE = re.compile(r"[^A-Za-z0-9-]")
-
-
-def safe_name(text: str, *, longest: int | None = None) -> str:
-    """Return an id as part of a file or record name; no two ids share one.
-
-    Examples
-    --------
-    >>> safe_name("demo-208"), safe_name("a.b"), safe_name("a_b")
-    ('demo-208', 'a_2eb', 'a_5fb')
-    >>> safe_name("x" * 64, longest=36)
-    'xxxxxxxxxxxxxxxxxxxxxxxxx-7ce100971f'
-    """
-    safe = _UNSAFE.sub(lambda found: f"_{ord(found.group()):02x}", text)
-    if longest is None or len(safe) <= longest:
-        return safe
-    return f"{safe[: longest - 11]}-{hashlib.sha256(text.encode()).hexdigest()[:10]}"
 
 
 @lru_cache(maxsize=10_000)
@@ -68,37 +41,6 @@ def columns_of(signals: tuple[Signal, ...]) -> tuple[Column, ...]:
         Column(name=s.name, kind=s.kind, unit=s.unit, gain=s.gain, baseline=s.baseline)
         for s in signals
     )
-
-
-@dataclass(slots=True)
-class _Piece:
-    """Where a record lies in its stream."""
-
-    first_sample: int
-    end_sample: int
-    name: str
-    fs: float
-
-
-@dataclass(slots=True, eq=False, kw_only=True)
-class _Stream:
-    directory: Path
-    prefix: str
-    comments: tuple[str, ...]
-    pieces: list[_Piece] = field(default_factory=list)
-    """All its records, in order."""
-    newest: Recording | None = None
-    unsaved: list[Recording] = field(default_factory=list)
-    marks: dict[str, Marks] = field(default_factory=dict)
-    """By record: of the newest, and of those that something is still to be written for."""
-    listed: bool = False
-    """Whether the index names all its records; a process that was killed may have left one out."""
-    heard_s: float = 0.0
-
-    @property
-    def end_sample(self) -> int | None:
-        """One past the last sample that is there."""
-        return self.pieces[-1].end_sample if self.pieces else None
 
 
 @dataclass(slots=True, eq=False)
@@ -120,7 +62,7 @@ class Store:
     counts: Counter[str] = field(default_factory=Counter)
     """Written so far: samples, missing (filled in for gaps), records, bytes; marks that lie in no
     record are unplaced."""
-    _streams: dict[tuple[str, str], _Stream] = field(default_factory=dict)
+    _streams: dict[tuple[str, str], Stream] = field(default_factory=dict)
     _dirty: set[tuple[str, str]] = field(default_factory=set)
 
     def __len__(self) -> int:
@@ -150,7 +92,7 @@ class Store:
         self._dirty.add((waveform.patient, waveform.stream))
         return order
 
-    def _follow(self, stream: _Stream, waveform: Waveform, end: int) -> str:
+    def _follow(self, stream: Stream, waveform: Waveform, end: int) -> str:
         """Get the stream ready for a waveform that reaches beyond its end."""
         gap = waveform.first_sample - end
         newest = stream.newest
@@ -168,7 +110,7 @@ class Store:
             self.counts["missing"] += gap
         return "gap" if gap > 0 else "overlap" if gap < 0 else "next"
 
-    def _append(self, stream: _Stream, waveform: Waveform, first: int, rows: bytes) -> None:
+    def _append(self, stream: Stream, waveform: Waveform, first: int, rows: bytes) -> None:
         """Append samples from ``first`` on, cut at the hours."""
         row = 2 * len(waveform.signals)
         hour = round(RECORD_S * waveform.fs)
@@ -186,7 +128,7 @@ class Store:
             self.buffered_bytes += len(part)
             self.counts["samples"] += len(part) // row
 
-    def _begin(self, stream: _Stream, waveform: Waveform, first: int) -> Recording:
+    def _begin(self, stream: Stream, waveform: Waveform, first: int) -> Recording:
         """Begin a record with sample ``first``; its files come with the next ``flush``."""
         name = f"{stream.prefix}{first:012}"
         ahead_ns = round((first - waveform.first_sample) / waveform.fs * 1e9)
@@ -205,7 +147,7 @@ class Store:
                 *(["discontinuity: does not continue the record before it"] if splice else []),
             ),
         )
-        stream.pieces.append(_Piece(first, first, name, waveform.fs))
+        stream.pieces.append(Piece(first, first, name, waveform.fs))
         self.counts["records"] += 1
         return stream.newest
 
@@ -252,17 +194,12 @@ class Store:
         self._dirty.add(key)
         return True
 
-    def _at(self, stream: _Stream, sample: int) -> tuple[int, Marks] | None:
+    def _at(self, stream: Stream, sample: int) -> tuple[int, Marks] | None:
         """Return the first sample and the marks of the record that holds a sample."""
-        i = bisect_right(stream.pieces, sample, key=lambda piece: piece.first_sample) - 1
-        if i < 0 or sample >= stream.pieces[i].end_sample:
+        found = stream.at(sample)
+        if found is None:
             self.counts["unplaced"] += 1
-            return None
-        piece = stream.pieces[i]
-        marks = stream.marks.get(piece.name)
-        if marks is None:
-            marks = stream.marks[piece.name] = Marks.read(stream.directory, piece.name)
-        return piece.first_sample, marks
+        return found
 
     def flush(self, *, now_s: float = 0.0, seen: Callable[[], None] = lambda: None) -> None:
         """Put everything on disk; once this returns, no power cut loses it.
@@ -274,7 +211,7 @@ class Store:
         seen : callable
             Called after each patient.
         """
-        patients: dict[Path, list[_Stream]] = {}
+        patients: dict[Path, list[Stream]] = {}
         for key in sorted(self._dirty):
             patients.setdefault(self._streams[key].directory, []).append(self._streams[key])
         unknown = any(not (directory / INDEX).is_file() for directory in patients)
@@ -284,23 +221,12 @@ class Store:
                 self.counts["bytes"] += written
                 seen()
         if unknown:
-            self.index()
+            list_patients(self.root)
         self._dirty.clear()
         self.buffered_bytes = 0
         for key, stream in list(self._streams.items()):
             if now_s - stream.heard_s > IDLE_S:
                 del self._streams[key]
-
-    def index(self) -> None:
-        """List the patients; other members of the role do the same."""
-        with Lock(self.root / f".{INDEX}.lock"):
-            entries = [
-                f"{entry.name}/"
-                for entry in sorted(self.root.iterdir())
-                if (entry / INDEX).is_file()
-            ]
-            _write_lines(self.root / INDEX, entries)
-        sync_directory(self.root)
 
     def forget(self, mine: Callable[[str], bool]) -> None:
         """Forget the streams of patients for whom ``mine`` is false, unsaved samples as well."""
@@ -312,71 +238,19 @@ class Store:
                 del self._streams[key]
                 self._dirty.discard(key)
 
-    def _stream(self, patient: str, stream: str) -> _Stream:
+    def _stream(self, patient: str, stream: str) -> Stream:
         key = (patient, stream)
         found = self._streams.get(key)
         if found is None:
-            found = _Stream(
-                directory=self.root / safe_name(patient),
-                prefix=safe_name(stream, longest=_LONGEST_STREAM) + "_",
-                comments=(NOT_A_DEVICE, f"patient: {patient}", f"stream: {stream}"),
-            )
-            _look_up(found)
-            self._streams[key] = found
+            found = self._streams[key] = Stream.open(self.root, patient, stream)
         return found
 
 
-def _save_all(streams: list[_Stream]) -> int:
+def _save_all(streams: list[Stream]) -> int:
     """Write the streams of a patient; return the bytes of their samples."""
-    return sum(_save(stream) for stream in streams)
-
-
-def _save(stream: _Stream) -> int:
-    """Write one stream; return the bytes of its samples."""
-    stream.directory.mkdir(parents=True, exist_ok=True)
-    written = 0
-    for recording in stream.unsaved:
-        stream.listed &= recording.saved > 0
-        written += recording.save()
-    stream.unsaved.clear()
-    if not stream.listed:
-        names = sorted(file.stem for file in stream.directory.glob("*.hea"))
-        _write_lines(stream.directory / INDEX, names)
-        stream.listed = True
-    for piece in stream.pieces:
-        marks = stream.marks.get(piece.name)
-        if marks is None:
-            continue
-        if marks.changed:
-            marks.write(stream.directory, piece.name, fs=piece.fs)
-        if piece is not stream.pieces[-1]:
-            del stream.marks[piece.name]
-    sync_directory(stream.directory)
-    return written
+    return sum(stream.save() for stream in streams)
 
 
 def _can_be_kept(waveform: Waveform) -> bool:
     """Return whether a header can say what the waveform says of itself."""
     return 1 <= waveform.fs <= 100_000 and all(math.isfinite(s.gain) for s in waveform.signals)
-
-
-def _look_up(stream: _Stream) -> None:
-    """Find out what is on disk of a stream."""
-    found = []
-    for file in stream.directory.glob(f"{stream.prefix}*.hea"):
-        number = file.stem.removeprefix(stream.prefix)
-        if number.isdigit():
-            with file.open(encoding="ascii") as header:
-                words = header.readline().split()
-            first = int(number)
-            fs = float(words[2].partition("/")[0])
-            found.append(_Piece(first, first + int(words[3]), file.stem, fs))
-    stream.pieces = sorted(found, key=lambda piece: piece.first_sample)
-    if stream.pieces:
-        stream.newest = Recording.open(stream.directory, stream.pieces[-1].name)
-
-
-def _write_lines(file: Path, lines: list[str]) -> None:
-    scratch = file.with_name(f".{file.name}.new")
-    scratch.write_text("".join(f"{line}\n" for line in lines), encoding="ascii")
-    put_in_place(scratch, file)

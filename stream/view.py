@@ -6,14 +6,12 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Literal
 
 from ecg.alarm import AlarmEvent
 from ecg.alarm_cycle import PatientAlarms
 from ecg.errors import StateError
 from stream.errors import BrokerError, DecodeError
-from stream.kafka import Cluster, Incoming, Reader, wait_for_broker
+from stream.kafka import Cluster, Incoming, wait_for_broker
 from stream.messages import (
     EPOCH_KEY,
     AlarmState,
@@ -23,34 +21,22 @@ from stream.messages import (
     decode,
     decode_waveform,
 )
-from stream.recent import STRIP_S, WAVEFORM_S, Recent, Stretch
+from stream.read_back import read_strip, reader_since
+from stream.recent import WAVEFORM_S, Recent, Stretch
 from stream.topics import ALARM_STATE, ALARMS, FINDINGS, PATIENTS, ROLES, TRENDS, WAVEFORMS, Topic
+from stream.trouble import Signs, Trouble
 from stream.watermark import Epochs, Heard
 
-__all__ = ["Follower", "Recent", "Stretch", "TrendMessage", "Trouble", "View"]
+__all__ = ["Follower", "Recent", "Stretch", "TrendMessage", "View"]
 
 logger = logging.getLogger(__name__)
 
-SILENT_S = 3.5
-"""A broker or role that has not been heard for this long is down; the screen says so before 5 s."""
 BACK_S = WAVEFORM_S
 """How far back the live topics are read at the start."""
 HISTORY_S = 12 * 3600.0
 """How far back alarms and trends are read at the start."""
 PROBE_S = 1.0
 RETRY_S = 1.0
-READ_BACK_MARGIN_MS = 3000
-"""A message's time is when it was sent, a little after its samples were taken."""
-Part = Literal["broker", "dashboard", "score", "alarm"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trouble:
-    """One part that is down: what is the matter, and the next step."""
-
-    part: Part
-    text: str
-    step: str
 
 
 def _in_order(bed: str) -> tuple[bool, list[tuple[int, str]]]:
@@ -91,11 +77,7 @@ class View:
         self._patients: dict[str, Recent] = {}
         self._heard = Heard()
         self._states = Epochs()
-        self._read_s: dict[str, float] = {}
-        self._problem = ""
-        self._signs_s: dict[tuple[str, int], float] = {}
-        self._started_s = monotonic_s()
-        self._broker_s = self._started_s
+        self._signs = Signs(bootstrap, monotonic_s=monotonic_s, wall_ns=wall_ns)
         self._lock = threading.Lock()
 
     @contextmanager
@@ -117,32 +99,27 @@ class View:
     def broker_answered(self) -> None:
         """Note that the broker is alive; after a long silence its readers begin anew."""
         with self._lock:
-            now_s = self.monotonic_s()
-            if now_s - self._broker_s > SILENT_S:
+            if self._signs.broker_answered():
                 # it may be another one, or have lost what it had: nothing old may stay
                 self.lost += 1
                 self._patients.clear()
-                self._signs_s.clear()
                 self._heard = Heard()
                 self._states = Epochs()
-                self._started_s = now_s
-            self._broker_s = now_s
 
     def reading_goes_on(self, reader: str) -> None:
         """Note that a reader that fills this view is at work."""
         with self._lock:
-            self._read_s[reader] = self.monotonic_s()
+            self._signs.reading_goes_on(reader)
 
     def reading_failed(self, reader: str, problem: str) -> None:
         """Note why a reader does not get on."""
         with self._lock:
-            self._read_s.setdefault(reader, float("-inf"))
-            self._problem = problem
+            self._signs.reading_failed(reader, problem)
 
     def broker_silent_s(self) -> float:
         """Return for how long the broker has not been heard, in s."""
         with self._lock:
-            return self.monotonic_s() - self._broker_s
+            return self._signs.broker_silent_s()
 
     def take(self, records: Iterable[Incoming]) -> None:
         """Remember messages; one that cannot be read is counted and skipped."""
@@ -160,8 +137,8 @@ class View:
                 with self._lock:
                     self._patients.pop(record.key, None)
             return
-        now_s = self.monotonic_s()
         if record.topic == WAVEFORMS.name:
+            now_s = self.monotonic_s()
             waveform = decode_waveform(value)
             with self._lock:
                 self._of(waveform.patient, record.partition).take_waveform(waveform, at_s=now_s)
@@ -188,9 +165,8 @@ class View:
                     self._of(trend.patient, record.partition).take_trend(trend)
         elif record.topic == ROLES.name:
             role = decode(value, RoleMessage)
-            if self.wall_ns() - role.at_ns < SILENT_S * 1e9:
-                with self._lock:
-                    self._signs_s[role.role, record.partition] = now_s
+            with self._lock:
+                self._signs.role_heard(role, record.partition)
 
     def _take_state(self, record: Incoming, value: bytes) -> None:
         """Take the alarms that stand: also those raised before the history that is read."""
@@ -223,47 +199,8 @@ class View:
             Whose ECG must be judged and watched; without it, what is down for everybody.
         """
         with self._lock:
-            now_s = self.monotonic_s()
-            silent_s = now_s - self._broker_s
-            if silent_s > SILENT_S:
-                return [
-                    Trouble(
-                        part="broker",
-                        text=f"no answer from the Kafka broker at {self.bootstrap}",
-                        step="Start the broker or mend the network; the screen goes on by itself.",
-                    )
-                ]
-            if any(now_s - at_s > SILENT_S for at_s in self._read_s.values()):
-                return [
-                    Trouble(
-                        part="dashboard",
-                        text=self._problem or "it has stopped reading from Kafka",
-                        step="Look at the dashboard's log; start it again if this stays.",
-                    )
-                ]
             recent = self._patients.get(patient) if patient is not None else None
-            if recent is None or (recent.registry is not None and recent.registry.standby):
-                return []
-            found = []
-            if recent.unjudged_s(now_s=now_s) > SILENT_S:
-                found.append(
-                    Trouble(
-                        part="score",
-                        text="this ECG is not being judged",
-                        step="Check that `rhythmwatch score` runs and keeps up, and whether it "
-                        "refuses this ECG (ecg.dead-letters says why).",
-                    )
-                )
-            heard_s = self._signs_s.get(("alarm", recent.partition or 0), self._started_s)
-            if now_s - heard_s > SILENT_S:
-                found.append(
-                    Trouble(
-                        part="alarm",
-                        text="nobody looks for alarms",
-                        step="Check that `rhythmwatch alarm` runs.",
-                    )
-                )
-            return found
+            return self._signs.troubles(recent)
 
 
 class Follower:
@@ -311,7 +248,8 @@ class Follower:
             try:
                 if not wait_for_broker(self._cluster, stop=self._stop):
                     return
-                with self._reader(topics, back_s) as reader:
+                since_ms = round(view.wall_ns() / 1e6 - back_s * 1000)
+                with reader_since(self._cluster, topics, since_ms) as reader:
                     lost = view.lost
                     while not self._stop.is_set() and view.lost == lost:
                         messages = reader.poll(0.1)
@@ -324,29 +262,13 @@ class Follower:
                 view.reading_failed(name, str(error))
                 self._stop.wait(RETRY_S)
 
-    def _reader(self, topics: tuple[Topic, ...], back_s: float) -> Reader:
-        since_ms = round(self._view.wall_ns() / 1e6 - back_s * 1000)
-        with Reader(self._cluster, [topics[0].name], start="latest") as first:
-            partitions = first.partitions(topics[0].name)
-        return Reader(
-            self._cluster,
-            [topic.name for topic in topics],
-            start=since_ms,
-            offsets={
-                (topic.name, partition): 0
-                for topic in topics
-                if topic.compacted
-                for partition in range(partitions)
-            },
-        )
-
     def strip(self, event: AlarmEvent) -> Stretch | None:
         """Return the strip around an alarm's transition: from memory, else read back.
 
         Parameters
         ----------
         event : AlarmEvent
-            The transition; the strip reaches ``STRIP_S`` back from its sample.
+            The transition; the strip is that of ``read_strip``.
 
         Returns
         -------
@@ -364,22 +286,7 @@ class Follower:
             partition = recent.partition if recent is not None else None
         if kept is not None or partition is None:
             return kept
-        past = Recent(event.patient)
-        start_ms = event.detected_ns // 1_000_000 - round(1000 * STRIP_S) - READ_BACK_MARGIN_MS
-        with Reader(
-            self._cluster, [WAVEFORMS.name], partitions=[partition], start=start_ms
-        ) as reader:
-            for record in reader.read_to_end(give_up_s=5.0):
-                if record.key != event.patient or record.value is None:
-                    continue
-                waveform = decode_waveform(record.value)
-                if waveform.stream == event.stream:
-                    past.take_waveform(waveform, at_s=0.0)
-                if past.end_sample > event.sample:
-                    break
-        if not past.fs:
-            return None
-        return past.stretch(event.sample + 1 - round(STRIP_S * past.fs), event.sample + 1)
+        return read_strip(self._cluster, event, partition=partition)
 
     def _probe(self) -> None:
         while not self._stop.wait(PROBE_S):

@@ -8,6 +8,7 @@ from torch import nn, zeros
 
 from benchmarks import model, qrs
 from benchmarks.detectors import live, offline, only, preferred
+from benchmarks.qrs_page import markdown
 from ecg.errors import RecordError
 from ecg.record import read_record
 from ecg.script import Step
@@ -44,7 +45,7 @@ def test_detectors_are_scored_side_by_side_clean_and_in_noise(data: Path) -> Non
     noisy = card["noise"]["a"]["em"]["24"]
     assert noisy["RhythmWatch"]["f1"] > noisy["always"]["f1"]
     assert [row["what"] for row in card["gate"]] == ["a, em at 24 dB"]
-    text = qrs.markdown({**card, "conditions": "Here"})
+    text = markdown({**card, "conditions": "Here"})
     assert "| always | 100.00 |" in text
     assert "| em | 24 |" in text
     figure = noise_curves(card["noise"])

@@ -5,7 +5,6 @@ held for ten minutes, which takes more than an hour.
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from rich.console import Console
 
 from benchmarks.capacity import page, report
 from benchmarks.capacity.table import sheets
+from benchmarks.figures import write_figures
 from training.page import put_between
 
 HOW = "`make bench` installs the packages in an environment of their own, .venv-bench"
@@ -51,11 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         console.print(sheet.rich())
     if asked.markdown:
         put_between(asked.markdown, page.tables(found), name="capacity")
-    if asked.json == "-":
-        json.dump(found, sys.stdout, indent=2)
-        sys.stdout.write("\n")
-    elif asked.json:
-        Path(asked.json).write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    write_figures(found, asked.json or None)
     return int("failed" in found)
 
 

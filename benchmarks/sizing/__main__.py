@@ -11,8 +11,6 @@ which the busiest, with some lost, still has time to catch up after an outage.
 """
 
 import argparse
-import json
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -20,6 +18,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.figures import write_figures
 from benchmarks.sizing.page import markdown, said
 from benchmarks.sizing.plan import plan
 from benchmarks.sizing.site import ASSUMED, SITES, figures_of
@@ -65,11 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "weights": {name: asdict(weight) for name, weight in weights.items()},
         "figures": {name: asdict(figure) for name, figure in figures.items()},
     }
-    text = json.dumps(report, indent=2) + "\n"
-    if options.json == "-":
-        sys.stdout.write(text)
-    else:
-        Path(options.json).write_text(text, encoding="utf-8")
+    write_figures(report, options.json)
 
 
 if __name__ == "__main__":

@@ -9,10 +9,11 @@ from scipy.signal import welch
 
 from ecg.annotation import read_annotations
 from ecg.chunk import MISSING
+from ecg.electrodes import GAIN, RAIL_MV
 from ecg.errors import LeadError, RateError, ScriptError
 from ecg.record import read_record
 from ecg.script import DEMO_SCRIPT, Step
-from ecg.simulator import GAIN, RAIL_MV, Simulator, Then, write_wfdb
+from ecg.simulator import Simulator, Then, write_wfdb
 
 SHORT = (
     Step(duration_s=3.1, rate_bpm=90, pvc_per_min=30),

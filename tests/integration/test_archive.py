@@ -14,7 +14,8 @@ from ecg.monitor import Monitor
 from ecg.record import read_record
 from ecg.recording import Column, Recording
 from stream import archive
-from stream.archive import prepare, run_archive
+from stream.archive import run_archive
+from stream.archive_directory import prepare
 from stream.archive_lock import Lock
 from stream.errors import ArchiveError
 from stream.health import unwatched

@@ -13,7 +13,8 @@ from ecg.chunk import MISSING
 from ecg.finding import Beat, RhythmWindow, Status
 from ecg.record import record_names
 from stream import archive_store
-from stream.archive_store import Store, safe_name
+from stream.archive_directory import safe_name
+from stream.archive_store import Store
 from stream.messages import FindingsMessage, Signal, Waveform
 from tests.waveforms import FS, SIGNALS, START_NS, cut, noise, waveform
 

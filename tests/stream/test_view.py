@@ -13,7 +13,8 @@ from stream.kafka import Incoming
 from stream.messages import AlarmState, PatientMessage, RoleMessage, encode
 from stream.recent import WAVEFORM_S, Recent
 from stream.topics import ALARM_STATE, FINDINGS, PATIENTS, WAVEFORMS
-from stream.view import SILENT_S, View
+from stream.trouble import SILENT_S
+from stream.view import View
 from tests.dashboard.synthetic import (
     FS,
     START_NS,
