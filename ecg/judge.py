@@ -22,7 +22,7 @@ from ecg.state import WINDOW
 
 logger = logging.getLogger(__name__)
 
-BATCHES = (32, 64, 128, 256, 512)
+BATCHES = tuple(range(32, 1025, 32))
 """Rows a batch may have; smaller work is padded with zeros."""
 _OVERHEAD_ROWS = 100.0
 """What a batch costs beside its rows, in rows, as long as nothing has been measured."""

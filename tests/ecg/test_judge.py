@@ -18,7 +18,7 @@ WINDOWS = RNG.normal(size=(N, CHANNELS, WINDOW)).astype(np.float32)
 CONTEXTS = RNG.normal(size=(N, N_CONTEXT)).astype(np.float32)
 
 
-@pytest.mark.parametrize("n", [1, 7, 31, 32, 33, 129, 255, N])
+@pytest.mark.parametrize("n", [1, 7, 31, 32, 33, 129, 255, 321, 608, 1000, N])
 def test_a_beat_has_the_same_bits_in_batches_of_every_size(n: int) -> None:
     at_work = judge()
     whole = np.zeros((N, 2, at_work.hidden), np.float32)
