@@ -39,6 +39,9 @@ COMMIT_EVERY_S = 1.0
 STATES_EVERY_S = 0.25
 """How often it is looked whose state is due, and what has been held back for long enough."""
 SIGN_OF_LIFE_EVERY_S = 1.0
+MANY = 500
+"""Findings of so many patients are waited for while the next tick is judged: what a tick says need
+not be acknowledged before states and offsets are written."""
 MAX_MESSAGES = 10_000
 """The most that one tick takes in: half a second of 5,000 patients with chunks of 250 ms."""
 
@@ -124,9 +127,12 @@ class Score:
         self._give_up(polled.revoked)
         self._take_over(polled.assigned)
         now = time.monotonic()
-        admitted = self._intake.take(polled.messages, now_s=now)
-        self._output.say(self._judge(admitted), now_s=now)
+        found = self._judge(self._intake.take(polled.messages, now_s=now))
         self._output.settle()
+        self._output.say(found, now_s=now)
+        self._output.hand_over()
+        if len(found) < MANY:
+            self._output.settle()
         metrics.MESSAGES.labels("score", WAVEFORMS.name).inc(len(polled.messages))
         self._press_back()
         if now >= self._next_sign_s:
@@ -201,7 +207,7 @@ class Score:
         for partition, part in self._partitions.items():
             sign = RoleMessage(role="score", epoch=part.epoch, at_ns=self._clock.now_ns())
             self._producer.send(ROLES.name, "score", encode(sign), partition=partition)
-        self._producer.flush()
+        self._output.settle()
         self._count_patients()
 
     def _count_patients(self) -> None:
@@ -212,6 +218,7 @@ class Score:
     # --- offsets ---
 
     def _commit(self) -> None:
+        self._output.settle()
         for part in self._partitions.values():
             offsets, notes = part.ledger.to_commit()
             if self._consumer.commit(offsets, notes):

@@ -124,6 +124,10 @@ class Output:
             old = [name for name, held in part.held.items() if now_s - held.since_s >= HOLD_S]
             self.let_go(part, old)
 
+    def hand_over(self) -> None:
+        """Let the broker have what was sent, without waiting for it."""
+        self._producer.hand_over()
+
     def settle(self) -> None:
         """Wait until all that was sent is acknowledged, and count it.
 

@@ -154,6 +154,13 @@ class Producer:
             value,
         )
 
+    def hand_over(self) -> None:
+        """Let go of what was collected for a batch, without waiting for what becomes of it."""
+        if self._batches is not None:
+            self._batches.hand_over()
+            self._sent += self._batches.outcomes
+            self._batches.outcomes.clear()
+
     def flush(self) -> dict[Place, int]:
         """Wait until everything sent so far is acknowledged.
 
@@ -173,10 +180,7 @@ class Producer:
 
     def _settle(self) -> dict[Place, int]:
         ends: dict[Place, int] = {}
-        if self._batches is not None:
-            self._batches.hand_over()
-            self._sent += self._batches.outcomes
-            self._batches.outcomes.clear()
+        self.hand_over()
         if not self._sent:
             return ends
         start = len(self._cluster.prefix)

@@ -1,10 +1,10 @@
 """What tests of the engine share: simulated patients and a small model with fixed weights."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from itertools import pairwise, takewhile
 
 import torch
+from msgspec.structs import replace
 
 from ecg.chunk import Chunk
 from ecg.finding import Beat, Finding, Findings, RhythmWindow, Status

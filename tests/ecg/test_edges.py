@@ -1,9 +1,8 @@
 """No beat is found where a lead comes off, goes missing or comes back."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from ecg.chunk import Chunk
 from ecg.monitor import Monitor

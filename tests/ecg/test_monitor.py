@@ -1,10 +1,10 @@
 """The monitor's contracts: same input, same output, whatever the chunks and the company."""
 
 import tracemalloc
-from dataclasses import replace
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from ecg.chunk import MISSING, Chunk
 from ecg.errors import ChunkError, RateError, StateError

@@ -1,9 +1,8 @@
 """What is called unfit, and what must never be."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from scipy import signal
 
 from ecg.chunk import Chunk

@@ -1,9 +1,8 @@
 """Leads whose names say nothing are tried for 10 s, and the best are judged from then on."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from ecg.chunk import MISSING, Chunk
 from ecg.errors import StateError

@@ -185,11 +185,13 @@ def _install(fault: Fault) -> None:
     Consumer.commit = faulty_commit  # type: ignore[method-assign, assignment]
 
 
-def _score(cluster: Cluster) -> Callable[[threading.Event], None]:
+def _score(cluster: Cluster, many: str = "500") -> Callable[[threading.Event], None]:
+    import stream.score
     from ecg.monitor import Monitor
     from ecg.warm import warm_up
     from stream.score import run_score
 
+    stream.score.MANY = int(many)
     warm_up()  # compiled before the forks
     return lambda stop: run_score(cluster, Monitor, stop=stop, state_every_s=0.2)
 

@@ -86,7 +86,11 @@ def dead_letters(cluster: Cluster, n: int) -> list[DeadLetter]:
     return letters
 
 
-def test_findings_are_the_monitors_whatever_is_polled_together(any_cluster: Cluster) -> None:
+@pytest.mark.parametrize("many", [500, 0])
+def test_findings_are_the_monitors_whatever_is_polled_together(
+    any_cluster: Cluster, monkeypatch: pytest.MonkeyPatch, many: int
+) -> None:
+    monkeypatch.setattr("stream.score.MANY", many)
     messages = [m for n in range(5) for m in cut(f"p{n}", noise(20, seed=n))]
     with scoring(any_cluster):
         with Producer(any_cluster) as producer:

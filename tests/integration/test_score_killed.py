@@ -123,9 +123,16 @@ def epochs_heard(listener: Listener) -> dict[int, list[int]]:
     return epochs
 
 
+MANY = pytest.mark.parametrize("many", ["500", "0"])
+"""With 0, all findings are waited for while the next tick is judged, as under load."""
+
+
+@MANY
 @pytest.mark.timeout(240)
-def test_findings_are_the_same_when_score_is_killed_at_every_step(cluster: Cluster) -> None:
-    with Runner("score", cluster) as runner, Producer(cluster) as producer:
+def test_findings_are_the_same_when_score_is_killed_at_every_step(
+    cluster: Cluster, many: str
+) -> None:
+    with Runner("score", cluster, many) as runner, Producer(cluster) as producer:
         feeder = Feeder(producer)
         feeder.feed(10)
         for fault in FAULTS:
@@ -139,14 +146,15 @@ def test_findings_are_the_same_when_score_is_killed_at_every_step(cluster: Clust
     assert all(len(set(epochs)) >= 4 for epochs in epochs_heard(listener).values())
 
 
+@MANY
 @pytest.mark.timeout(120)
-def test_findings_are_the_same_while_members_come_and_go(cluster: Cluster) -> None:
+def test_findings_are_the_same_while_members_come_and_go(cluster: Cluster, many: str) -> None:
     def feed_until_heard(n: int) -> None:
         feeder.feed(n)
         ends = {(f"p{number}", "s1"): feeder.sent * CHUNK - 1 for number in range(PATIENTS)}
         Listener(cluster).listen_until(ends)
 
-    with Runner("score", cluster) as runner, Producer(cluster) as producer:
+    with Runner("score", cluster, many) as runner, Producer(cluster) as producer:
         feeder = Feeder(producer)
         first = runner.start()
         feed_until_heard(20)
