@@ -25,6 +25,7 @@ OTHERS: dict[str, tuple[str, ...]] = {
     "model": (),
     "qrs": ("--data", "{data}"),
     "quality": ("--data", "{data}"),
+    "robustness": ("--data", "{data}"),
     "scaling": (),
     "sizing": (),
 }

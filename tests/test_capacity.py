@@ -126,7 +126,9 @@ def said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
     monkeypatch.setattr(engine, "measure_apart", lambda *_, **__: ROW)
     monkeypatch.setattr(Live, "run", lambda _self, *load: live_row(*load))
     monkeypatch.setattr(Versus, "measure", lambda _self, _log: found)
-    capacity.main(["--quick", "--json", str(tmp_path / "x.json"), "--markdown", str(page)])
+    capacity.main(
+        ["--quick", "--hold", "90", "--json", str(tmp_path / "x.json"), "--markdown", str(page)]
+    )
     said: dict[str, Any] = json.loads((tmp_path / "x.json").read_text())
     said["page"] = page.read_text()
     return said
@@ -157,7 +159,7 @@ def test_page_gets_the_tables_between_its_marks(said: dict[str, Any]) -> None:
     assert "old" not in page
     for words in (
         "| 1,000 | 20,000 |",
-        "a minute a load",
+        "90 s a load",
         "p99 latency 1200.0 ms",
         "| model | 0.5 |",
     ):

@@ -12,6 +12,7 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks.capacity import page, report
+from benchmarks.capacity.search import HOLD_S
 from benchmarks.capacity.table import sheets
 from benchmarks.figures import write_figures
 from training.page import put_between
@@ -23,6 +24,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print tables, and write JSON and Markdown where asked; 1 if a part failed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.capacity", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="end within five minutes")
+    parser.add_argument(
+        "--hold",
+        type=float,
+        default=HOLD_S,
+        metavar="SECONDS",
+        help="with --quick: how long each load is held, %(default)g s if not given",
+    )
     parser.add_argument("--json", metavar="FILE", help="write the figures there; - is the output")
     parser.add_argument(
         "--markdown", type=Path, metavar="PAGE", help="write the tables between the page's markers"
@@ -45,6 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parts=parts,
         data=asked.data,
         scorers=asked.scorers,
+        hold_s=asked.hold,
         say=lambda what: console.print(what, style="dim", highlight=False),
     )
     for sheet in sheets(found):

@@ -39,7 +39,13 @@ def missing(parts: Sequence[str]) -> list[str]:
 
 
 def make(
-    *, quick: bool, parts: Sequence[str], data: Path | None, scorers: int, say: Say
+    *,
+    quick: bool,
+    parts: Sequence[str],
+    data: Path | None,
+    scorers: int,
+    say: Say,
+    hold_s: float = search.HOLD_S,
 ) -> dict[str, Any]:
     """Measure and return the report.
 
@@ -55,16 +61,20 @@ def make(
         Scorer processes through Kafka.
     say : callable
         Hears what is being done.
+    hold_s : float
+        How long each load is held where ``quick``, in s.
     """
     say("the machine")
     torch.set_num_threads(1)
     watch = Watch()
     data = data_dir(data)
     feed = open_feed(data)
-    report: dict[str, Any] = {"quick": quick, "input": feed.what}
+    report: dict[str, Any] = {"quick": quick, "hold_s": hold_s, "input": feed.what}
     measures: dict[str, Callable[[], dict[str, Any]]] = {
         "engine": lambda: _engine(feed, quick=quick, say=say),
-        "kafka": lambda: _kafka(Live(data=data, scorers=scorers, say=say), quick=quick),
+        "kafka": lambda: _kafka(
+            Live(data=data, scorers=scorers, say=say), quick=quick, hold_s=hold_s
+        ),
         "peers": lambda: _peers(feed, data, quick=quick, say=say),
     }
     for part in (part for part in PARTS if part in parts):
@@ -88,8 +98,8 @@ def _engine(feed: Feed, *, quick: bool, say: Say) -> dict[str, Any]:
     return {"engine": engine.measured(feed, judge, quick=quick, on_row=say)}
 
 
-def _kafka(live: Live, *, quick: bool) -> dict[str, Any]:
-    rows = search.as_json(search.quick(live) if quick else search.full(live))
+def _kafka(live: Live, *, quick: bool, hold_s: float) -> dict[str, Any]:
+    rows = search.as_json(search.quick(live, hold_s=hold_s) if quick else search.full(live))
     return {"kafka": rows, "stages": stages(rows) if rows else {}}
 
 
