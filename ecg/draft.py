@@ -29,7 +29,7 @@ from ecg.roster import Place
 WARM_UP_S = 30.0
 """Valid ECG that a stream needs before its arrhythmias are believed."""
 
-_S = BEAT_CLASSES.index("S")
+_N, _S = BEAT_CLASSES.index("N"), BEAT_CLASSES.index("S")
 _ARTEFACT = OUTPUTS.index(ARTEFACT)
 _SURE_ARTEFACT = 0.7
 """On patients the model did not know, as many beats are lost above this as false ones remain:
@@ -101,7 +101,7 @@ def add_beats(
 ) -> None:
     """Note beats, but for those of which the model is sure that they are artefacts.
 
-    In atrial fibrillation none is called S; see ``ecg.irregular``.
+    In atrial fibrillation what looks S is N; see ``ecg.irregular``.
 
     Parameters
     ----------
@@ -121,7 +121,9 @@ def add_beats(
         best = artefact = [0] * len(rows)
     else:
         judged = probabilities[:, : len(BEAT_CLASSES)].astype(np.float64)
-        judged[rows["irregularity"] > FIBRILLATION, _S] = 0.0
+        fibrillating = rows["irregularity"] > FIBRILLATION
+        judged[fibrillating, _N] += judged[fibrillating, _S]
+        judged[fibrillating, _S] = 0.0
         judged /= np.maximum(judged.sum(axis=1, keepdims=True), np.finfo(np.float64).tiny)
         best = judged.argmax(axis=1).tolist()
         artefact = (probabilities[:, _ARTEFACT] > _SURE_ARTEFACT).tolist()

@@ -58,7 +58,7 @@ def examine(
     without : sequence of str
         Records to leave out, ``mitdb/232``.
     gate : bool
-        Whether no beat is called S in atrial fibrillation, as the monitor has it.
+        Whether what looks S is N in atrial fibrillation, as the monitor has it.
     """
     figures = {name: Figures() for name in JUDGED}
     for one, file, truth in zip(logits, examined, marked or examined, strict=True):
@@ -84,8 +84,10 @@ def _called(
     logits: NDArray[np.float32], irregularity: NDArray[np.float32], *, gate: bool
 ) -> NDArray[np.int64]:
     if gate:
-        logits = logits.copy()
-        logits[irregularity > FIBRILLATION, OUTPUTS.index("S")] = -np.inf
+        logits, fibrillating = logits.copy(), irregularity > FIBRILLATION
+        n, s = logits[:, OUTPUTS.index("N")], logits[:, OUTPUTS.index("S")]
+        n[fibrillating] = np.logaddexp(n[fibrillating], s[fibrillating])
+        s[fibrillating] = -np.inf
     called: NDArray[np.int64] = logits.argmax(axis=1)
     return called
 

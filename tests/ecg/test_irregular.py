@@ -53,8 +53,8 @@ def test_nothing_is_known_after_an_interval_that_is_not() -> None:
     assert heard([*fibrillating, -1.0, *STEADY[:5]]) == 0.0
 
 
-@pytest.mark.parametrize(("irregular", "said"), [(0.5, "S"), (0.6, "V")])
-def test_no_beat_is_called_s_in_fibrillation(irregular: float, said: str) -> None:
+@pytest.mark.parametrize(("irregular", "said"), [(0.5, "S"), (0.6, "N")])
+def test_what_looks_s_is_n_in_fibrillation(irregular: float, said: str) -> None:
     choice = LeadChoice(leads=("II",), columns=(0,), why="by name")
     place = Place(patient="p", stream="s", fs=360.0, leads=("II",), choice=choice, slot=0,
                   next_sample=0)  # fmt: skip
