@@ -116,19 +116,10 @@ class Consumer(Offsets):
             close this consumer and make a new one.
         """
         with as_broker_error("polling"):
-            group = self._consumer._coordinator
-            settled = self._consumer.group_metadata().state == _STABLE
-            if not settled and not group.need_rejoin():
-                # A join that was begun because partitions had changed, and did not end within its
-                # poll: the client takes nothing over from it and would wait for ever. It has no
-                # public way to ask for another.
-                group.request_rejoin()
-            if not settled or group.need_rejoin():
-                # not by a longer poll, which would not end when the join does
-                group.poll(timeout_ms=limits.JOIN_MS)
             batches = self._consumer.poll(
                 timeout_ms=max(1, round(timeout_s * 1000)), max_records=max_messages
             )
+            self._see_through()
         self._watch()
         revoked, assigned = self._changes()
         messages: list[Incoming] = []
@@ -139,6 +130,19 @@ class Consumer(Offsets):
             messages.extend(batch)
             self._next[place] = batch[-1].offset + 1
         return Polled(revoked=revoked, assigned=assigned, messages=messages)
+
+    def _see_through(self) -> None:
+        """Let a change of the group that the poll has begun come to its end."""
+        group = self._consumer._coordinator
+        settled = self._consumer.group_metadata().state == _STABLE
+        if not settled and not group.need_rejoin():
+            # A join that was begun because partitions had changed, and did not end within its poll:
+            # the client takes nothing over from it and would wait for ever. It has no public way
+            # to ask for another.
+            group.request_rejoin()
+        if not settled or group.need_rejoin():
+            # not by a longer poll, which would not end when the join does
+            group.poll(timeout_ms=limits.JOIN_MS)
 
     def _watch(self) -> None:
         """Give the client up when a change of the group does not end."""
