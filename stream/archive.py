@@ -82,7 +82,7 @@ class Archive:
         now = time.monotonic()
         self._next_flush_s = now + every_s
         self._next_report_s = now + REPORT_EVERY_S
-        self._next_look_s = self._next_sign_s = now
+        self._next_look_s = now
         self._producer = Producer(cluster)
         try:
             self._n_partitions = self._producer.partitions(WAVEFORMS.name)

@@ -76,10 +76,8 @@ def training_paths(data: Path, databases: tuple[str, ...]) -> list[Path]:
     return paths
 
 
-def noisy_copies(paths: Sequence[Path], databases: Sequence[str]) -> list[tuple[Path, Kind]]:
-    """Return which of the records to learn from are observed in noise as well."""
-    if NOISE not in databases:
-        return []
+def noisy_copies(paths: Sequence[Path]) -> list[tuple[Path, Kind]]:
+    """Return which of the records to learn from can be observed in noise as well."""
     return [(path, "noisy") for path in paths if path.parent.name in BEAT_DATABASES]
 
 
@@ -95,7 +93,7 @@ def observed_to_learn(
     """
     paths = training_paths(data, (*BEAT_DATABASES, FIBRILLATION, NOISE))
     asked = [(path, kinds(path)[-1]) for path in paths]
-    found = observe([*asked, *noisy_copies(paths, (NOISE,))], work, progress=progress)
+    found = observe([*asked, *noisy_copies(paths)], work, progress=progress)
     return found[: len(paths)], found[len(paths) :]
 
 
@@ -115,7 +113,7 @@ def observed_both_ways(
     """
     paths = training_paths(data, (*BEAT_DATABASES, NOISE))
     more = training_paths(data, ("mitdb", FIBRILLATION))[len(DS1) :]
-    noisy = noisy_copies(paths, (NOISE,))
+    noisy = noisy_copies(paths)
     if ds2:
         paths, more, noisy = [data / "mitdb" / name for name in DS2], [], []
     asked: list[tuple[Path, Kind]] = [(path, "detected") for path in paths]

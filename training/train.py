@@ -25,6 +25,7 @@ from training.fit import Epoch, FitSettings, calibrate, scores_by_class
 from training.lesson import carry_out
 from training.records import (
     DATABASES,
+    NOISE,
     OPINIONS,
     SOURCES,
     kinds,
@@ -123,7 +124,8 @@ def train(
     settings, work = settings or FitSettings(), work or default_work()
     paths = training_paths(data, databases)
     asked: list[tuple[Path, Kind]] = [(path, kind) for path in paths for kind in kinds(path)]
-    asked += noisy_copies(paths, databases)
+    if NOISE in databases:
+        asked += noisy_copies(paths)
     if ship == "student":
         asked += [(path, "unmarked") for path in opinion_paths(data)]
     found = observe(asked, work, fresh=fresh, progress=on_record)
