@@ -11,6 +11,7 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -83,10 +84,9 @@ def measured(
     flops = flops_of(lambda: _judge(judge, 32)) / 32
     plain = PlainLSTM(PLAIN_LEADS, PLAIN_HIDDEN, PLAIN_LAYERS, len(BEAT_CLASSES)).eval()
     work: list[tuple[bool, int, Callable[[], object]]] = [
-        (True, n, lambda n=n: _judge(judge, n))  # type: ignore[misc]
-        for n in batches
+        (True, n, partial(_judge, judge, n)) for n in batches
     ]
-    work += [(False, n, lambda n=n: _plain(plain, n)) for n in plain_batches]  # type: ignore[misc]
+    work += [(False, n, partial(_plain, plain, n)) for n in plain_batches]
     rates: dict[bool, dict[str, float]] = {True: {}, False: {}}
     steps = track(work, "judging", console=console, disable=console is None, transient=True)
     for ours, n, run in steps:

@@ -14,6 +14,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -109,20 +110,14 @@ def resampled(record: Record, truth: Annotations, *, fs: float) -> tuple[Record,
 def changes() -> Iterator[tuple[str, Change]]:
     """Yield every change with its name, the records as they are first."""
     yield "as recorded", lambda record, truth: (record, truth)
-    yield "first lead only", lambda record, truth: one_lead(record, truth, column=0)
-    yield "second lead only", lambda record, truth: one_lead(record, truth, column=1)
+    yield "first lead only", partial(one_lead, column=0)
+    yield "second lead only", partial(one_lead, column=1)
     yield "leads swapped", swapped
-    yield "upside down", lambda record, truth: scaled(record, truth, by=-1.0)
+    yield "upside down", partial(scaled, by=-1.0)
     for factor in GAINS:
-        yield (
-            f"gain wrong by {factor:g}",
-            lambda record, truth, by=factor: scaled(record, truth, by=by),  # type: ignore[misc]
-        )
+        yield f"gain wrong by {factor:g}", partial(scaled, by=factor)
     for rate in RATES:
-        yield (
-            f"{rate:g} Hz",
-            lambda record, truth, fs=rate: resampled(record, truth, fs=fs),  # type: ignore[misc]
-        )
+        yield f"{rate:g} Hz", partial(resampled, fs=rate)
 
 
 def changed(

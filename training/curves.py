@@ -37,7 +37,7 @@ def write_curves(fits: Sequence[Sequence[Epoch]], path: Path, *, title: str) -> 
     show(lambda e: e.loss, "training", 1)
     show(lambda e: e.validation_loss or 0.0, "validation", 1)
     for shown in _SHOWN:
-        show(lambda e, shown=shown: e.f1.get(shown, 0.0), shown, 2)  # type: ignore[misc]
+        show(lambda e, shown=shown: e.f1.get(shown, 0.0), shown, 2)  # type: ignore[misc]  # of a default
     figure.update_xaxes(title_text="epoch")
     figure.update_yaxes(range=[0, 1], row=1, col=2)
     figure.update_layout(title=title, template="plotly_white", height=480)

@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import msgspec
 
@@ -190,10 +190,10 @@ class _Readable:
     def _covers(self, name: str, backlog: Backlog) -> bool:
         return self._through.get(name, -1) >= backlog.end_sample - 1
 
-    def _take(self, messages: Iterable[object]) -> None:
+    def _take(self, messages: Iterable[Any]) -> None:
         for message in messages:
-            value = message.value()  # type: ignore[attr-defined]
-            if value and message.error() is None:  # type: ignore[attr-defined]
+            value = message.value()
+            if value and message.error() is None:
                 heard = self._decode(value)
                 if heard.patient:
                     self._through[heard.patient] = heard.through_sample

@@ -119,7 +119,7 @@ def status(sample: int, *, fit: bool = True, leads: tuple[str, ...] = ("II",)) -
         warm_up=False,
         model="m",
         leads=tuple(
-            LeadQuality(lead=lead, fit=fit, reason=reason)  # type: ignore[arg-type]
+            LeadQuality(lead=lead, fit=fit, reason=reason)  # type: ignore[arg-type]  # literals
             for lead in leads
         ),
     )

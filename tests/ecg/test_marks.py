@@ -26,7 +26,7 @@ def window(sample: int, rhythm: str | None) -> RhythmWindow:
         first_sample=sample,
         end_sample=sample + 250,
         decided_sample=sample + 250,
-        rhythm=rhythm,  # type: ignore[arg-type]
+        rhythm=rhythm,  # type: ignore[arg-type]  # the rhythms are literals
     )
 
 

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from ecg.chunk import MISSING, Chunk
 from ecg.errors import StateError
-from ecg.finding import Gap
+from ecg.finding import Beat, Gap
 from ecg.monitor import Monitor
 from ecg.script import Step
 from ecg.trial import MAX_TRIED
@@ -63,7 +63,7 @@ def beats_from(whole: Chunk, start: int) -> list[tuple[int, int, float | None]]:
     return [(b.sample, b.decided_sample, b.score) for b in found]
 
 
-def beats_of(found: list, lead: str) -> list[tuple[int, int, float | None]]:  # type: ignore[type-arg]
+def beats_of(found: list[Beat], lead: str) -> list[tuple[int, int, float | None]]:
     """Return the same of the beats that a lead has placed."""
     return [(b.sample, b.decided_sample, b.score) for b in found if b.lead == lead]
 

@@ -179,10 +179,10 @@ def _install(fault: Fault) -> None:
         reach("replace", set())
         replace(*paths)
 
-    os.fsync, os.replace = faulty_fsync, faulty_replace  # type: ignore[assignment]
+    os.fsync, os.replace = faulty_fsync, faulty_replace  # type: ignore[assignment]  # faults, all
     Producer.send = faulty_send  # type: ignore[method-assign]  # this is the fault
-    Producer.flush = faulty_flush  # type: ignore[method-assign]
-    Consumer.commit = faulty_commit  # type: ignore[method-assign, assignment]
+    Producer.flush = faulty_flush  # type: ignore[method-assign]  # likewise
+    Consumer.commit = faulty_commit  # type: ignore[method-assign, assignment]  # likewise
 
 
 def _score(cluster: Cluster, many: str = "500") -> Callable[[threading.Event], None]:

@@ -2,7 +2,7 @@
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import cast
 
@@ -59,8 +59,8 @@ def scoring(cluster: Cluster) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _thread(run: object, stop: threading.Event) -> Iterator[None]:
-    thread = threading.Thread(target=run)  # type: ignore[arg-type]
+def _thread(run: Callable[[], None], stop: threading.Event) -> Iterator[None]:
+    thread = threading.Thread(target=run)
     thread.start()
     try:
         yield
@@ -147,8 +147,8 @@ def test_killed_again_and_again_it_has_every_sample_once(cluster: Cluster, tmp_p
     sent = _all(cluster)
     with Runner("archive", cluster, str(tmp_path)) as runner:
         for step, nth in (("fsync", 3), ("replace", 2), ("fsync", 12), ("commit", 1)):
-            pid = runner.start(Fault(step=step, nth=nth))  # type: ignore[arg-type]
-            wait_until(lambda pid=pid: not alive(pid))  # type: ignore[misc]
+            pid = runner.start(Fault(step=step, nth=nth))  # type: ignore[arg-type]  # the steps are literals
+            wait_until(lambda pid=pid: not alive(pid))  # type: ignore[misc]  # of a default
         runner.start()
         names = [f"{patient}/s1_000000000000" for patient in sent]
         wait_until(lambda: all(samples_of(tmp_path, name) == 5000 for name in names))

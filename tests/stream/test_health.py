@@ -14,7 +14,7 @@ def test_partition_is_unwatched_when_its_last_sign_is_old_or_of_another_role(
     embedded: Cluster,
 ) -> None:
     def show(role: str, partition: int, at_ns: int) -> None:
-        sign = encode(RoleMessage(role=role, epoch=1, at_ns=at_ns))  # type: ignore[arg-type]
+        sign = encode(RoleMessage(role=role, epoch=1, at_ns=at_ns))  # type: ignore[arg-type]  # the roles are literals
         producer.send(ROLES.name, role, sign, partition=partition, timestamp_ms=at_ns // 1_000_000)
 
     clock = ManualClock(NOW_NS)

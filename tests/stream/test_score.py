@@ -13,7 +13,7 @@ from tests.waveforms import noise, waveform
 
 
 def lead(name: str, *, unit: str = "mV", kind: str = "ecg") -> Signal:
-    return Signal(name=name, kind=kind, unit=unit, gain=200.0, baseline=3)  # type: ignore[arg-type]
+    return Signal(name=name, kind=kind, unit=unit, gain=200.0, baseline=3)  # type: ignore[arg-type]  # literals
 
 
 def test_only_ecg_leads_are_judged() -> None:
@@ -45,4 +45,4 @@ def test_first_patient_waits_for_no_compiler_after_the_warm_up() -> None:
     samples = np.hstack([noise(12, seed=n) for n in range(2)])
     message = waveform("p1", samples, signals=[lead("II"), lead("V1")])
     Monitor().advance([chunk_of(decode_waveform(encode_waveform(message)))])
-    assert kernel.advance.signatures == compiled  # type: ignore[attr-defined]
+    assert kernel.advance.signatures == compiled  # type: ignore[attr-defined]  # likewise

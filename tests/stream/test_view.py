@@ -12,7 +12,7 @@ from ecg.chunk import MISSING
 from stream.kafka import Incoming
 from stream.messages import AlarmState, PatientMessage, RoleMessage, encode
 from stream.recent import WAVEFORM_S, Recent
-from stream.topics import ALARM_STATE, FINDINGS, PATIENTS, WAVEFORMS
+from stream.topics import ALARM_STATE, FINDINGS, PATIENTS, WAVEFORMS, Topic
 from stream.trouble import SILENT_S
 from stream.view import View
 from tests.dashboard.synthetic import (
@@ -47,7 +47,7 @@ def recent_of(view: View, patient: str = "p1") -> Recent:
 
 
 def role(clocks: Clocks, name: str = "alarm") -> RoleMessage:
-    return RoleMessage(role=name, epoch=1, at_ns=clocks.wall_ns())  # type: ignore[arg-type]
+    return RoleMessage(role=name, epoch=1, at_ns=clocks.wall_ns())  # type: ignore[arg-type]  # literals
 
 
 def test_samples_are_the_same_whatever_the_chunks(clocks: Clocks) -> None:
@@ -251,8 +251,8 @@ def test_standby_is_not_watched(view: View, clocks: Clocks) -> None:
 
 
 @pytest.mark.parametrize("topic", [WAVEFORMS, FINDINGS])
-def test_garbage_is_counted_and_stops_nobody(view: View, topic: object) -> None:
-    view.take([incoming(topic, b"\xc1garbage"), incoming(FINDINGS, b"{}")])  # type: ignore[arg-type]
+def test_garbage_is_counted_and_stops_nobody(view: View, topic: Topic) -> None:
+    view.take([incoming(topic, b"\xc1garbage"), incoming(FINDINGS, b"{}")])
     hear(view, waveform(0, ramp(0, 100)))
     assert view.unreadable == 2
     assert view.patients() == ["p1"]

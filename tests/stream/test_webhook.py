@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.utils import format_datetime
 
@@ -81,7 +82,7 @@ def test_attempt_fails_when_there_is_no_answer(error: httpx.HTTPError) -> None:
 
 def test_answer_stands_when_the_body_after_it_breaks_off() -> None:
     class Broken(httpx.SyncByteStream):
-        def __iter__(self):  # type: ignore[no-untyped-def]
+        def __iter__(self) -> Iterator[bytes]:
             yield b"o"
             raise httpx.ReadError("cut")
 
