@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from ecg.fibrillation import FIBRILLATION
 from ecg.finding import (
     BEAT_CLASSES,
     RHYTHMS,
@@ -21,7 +22,6 @@ from ecg.finding import (
     Span,
     Status,
 )
-from ecg.irregular import FIBRILLATION
 from ecg.model import ARTEFACT, OUTPUTS
 from ecg.quality import FIT, REASONS
 from ecg.roster import Place
@@ -101,7 +101,7 @@ def add_beats(
 ) -> None:
     """Note beats, but for those of which the model is sure that they are artefacts.
 
-    In atrial fibrillation what looks S is N; see ``ecg.irregular``.
+    In atrial fibrillation what looks S is N; see ``ecg.fibrillation``.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def add_beats(
         best = artefact = [0] * len(rows)
     else:
         judged = probabilities[:, : len(BEAT_CLASSES)].astype(np.float64)
-        fibrillating = rows["irregularity"] > FIBRILLATION
+        fibrillating = rows["fibrillation"] > FIBRILLATION
         judged[fibrillating, _N] += judged[fibrillating, _S]
         judged[fibrillating, _S] = 0.0
         judged /= np.maximum(judged.sum(axis=1, keepdims=True), np.finfo(np.float64).tiny)

@@ -40,7 +40,8 @@ Few on purpose: each more RR ratio that was tried, and the absolute rate, told t
 the patient is, and judged unknown patients worse.
 """
 N_CONTEXT = len(CONTEXT)
-_CHANGE, _NO_BEFORE, _NO_AFTER, _LIKENESS, _SIZE, _JUDGED = 3, 4, 5, 6, 8, 10
+LIKENESS = CONTEXT.index("likeness to the template, first lead")
+_CHANGE, _NO_BEFORE, _NO_AFTER, _SIZE, _JUDGED = 3, 4, 5, 8, 10
 
 EARLY = 0.9
 """RR interval, as a share of the mean of 10, up to which a beat came early."""
@@ -134,7 +135,7 @@ def _describe_lead(
         own += value * value
         usual += template * template
         window[N_LEADS + lead, k] = value - template if known > 0 else 0.0
-    context[_LIKENESS + lead] = cross / np.sqrt(own * usual) if known > 0 else 0.0
+    context[LIKENESS + lead] = cross / np.sqrt(own * usual) if known > 0 else 0.0
     context[_SIZE + lead] = _log_ratio(size, s["scale"][lead])
     scale = s["scale"][lead]
     # the first beats teach whatever they are; later ones only when they did not come early

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from ecg import quality
 from ecg.bands import split
 from ecg.compiled import compiled, entry_point
-from ecg.features import AFTER, describe
+from ecg.features import AFTER, LIKENESS, describe
+from ecg.fibrillation import hear
 from ecg.filters import ENGINE_FS, weighed_sum
 from ecg.intake import MOST_ROWS, take
-from ecg.irregular import irregularity, note_rr
 from ecg.qrs import listen
 from ecg.rhythm import N_DESCRIPTORS, describe_second
 from ecg.state import AHEAD, N_LEADS, PATIENT
@@ -27,7 +27,7 @@ BEAT = np.dtype(
         ("sample", "i8"),
         ("decided", "i8"),
         ("rr", "f8"),  # in s; negative where unknown
-        ("irregularity", "f8"),  # of the rhythm, as in ecg.irregular
+        ("fibrillation", "f8"),  # its probability
         ("unfit", "i4", (N_LEADS,)),
     ],
     align=True,
@@ -221,9 +221,8 @@ def _release(
     beat["rr"] = rr / ENGINE_FS if rr > 0 else -1.0
     for lead in range(N_LEADS):
         beat["unfit"][lead] = s["unfit"][lead]
-    note_rr(s, rr)
-    beat["irregularity"] = irregularity(s)
     describe(s, r, rr, next_rr, window, context)
+    beat["fibrillation"] = hear(s, rr, context[LIKENESS])
     quality.observe_beat(s, r)
     for k in range(n - 1):
         s["pending_r"][k] = s["pending_r"][k + 1]

@@ -51,6 +51,12 @@ SHAPE = 20
 RR_MEMORY = 12
 """RR intervals remembered, for the heart rate."""
 
+COMPARISONS = 8
+"""Numbers that say how an RR interval compares with those before it."""
+
+UNITS = 8
+"""Of the LSTM that hears them and tells atrial fibrillation."""
+
 WINDOW = 125
 """Samples of a beat window, at half the engine rate: 1 s."""
 
@@ -114,8 +120,9 @@ PATIENT = np.dtype(
         ("rr", "f8", (RR_MEMORY,)),
         ("rr_mean", "f8"),  # of regular beats, for search-back
         ("rr_long", "f8"),  # over about a minute, for the features
-        ("irregular", "f8"),  # share of intervals that are like none of the three before
-        ("irregular_n", "i8"),  # of how many
+        # h and c of the LSTM that tells atrial fibrillation, and how many intervals it has heard
+        ("fibrillation", "f8", (2, UNITS)),
+        ("fibrillation_n", "i8"),
         # beats that wait for their judgement
         ("pending_n", "i8"),
         ("pending_r", "i8", (PENDING,)),

@@ -45,13 +45,13 @@ def observe_annotated(path: Path) -> BeatSequence:
     record = read_record(path)
     annotations = read_annotations(path, n_samples=record.n_samples)
     beats, classes = annotations.beats()
-    windows, contexts, irregularity = observe_at(record, beats)
+    windows, contexts, fibrillation = observe_at(record, beats)
     return BeatSequence(
         record=f"{path.parent.name}/{path.name}",
         samples=beats,
         windows=windows,
         contexts=contexts,
-        irregularity=irregularity,
+        fibrillation=fibrillation,
         targets=np.array([BEAT_CLASSES.index(name) for name in classes], dtype=np.int64),
     )
 
@@ -71,7 +71,7 @@ def observe_at(
     -------
     windows : ndarray, shape (n_beats, CHANNELS, WINDOW)
     contexts : ndarray, shape (n_beats, N_CONTEXT)
-    irregularity : ndarray, shape (n_beats,)
+    fibrillation : ndarray, shape (n_beats,)
     """
     design = resampler(record.fs)
     states = np.zeros(1, PATIENT)
@@ -98,7 +98,7 @@ def observe_at(
     return (
         np.concatenate([found.windows for found in ticks]),
         np.concatenate([found.contexts for found in ticks]),
-        np.concatenate([found.beats["irregularity"] for found in ticks]).astype(np.float32),
+        np.concatenate([found.beats["fibrillation"] for found in ticks]).astype(np.float32),
     )
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ecg.annotation import Annotations, read_annotations
 from ecg.errors import RecordError
-from ecg.features import CHANNELS, CONTEXT, N_CONTEXT
+from ecg.features import CHANNELS, LIKENESS, N_CONTEXT
 from ecg.finding import BEAT_CLASSES
 from ecg.model import ARTEFACT, OUTPUTS
 from ecg.monitor import Monitor
@@ -37,7 +37,6 @@ USUAL_LIKENESS = 0.75
 """Correlation with the patient's template from which a beat counts as of the usual shape."""
 
 _CHUNK = 3600
-_LIKENESS = CONTEXT.index("likeness to the template, first lead")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -52,8 +51,8 @@ class BeatSequence:
         R peaks.
     windows : ndarray, shape (n_beats, CHANNELS, WINDOW)
     contexts : ndarray, shape (n_beats, N_CONTEXT)
-    irregularity : ndarray, shape (n_beats,)
-        Of the rhythm, as in ``ecg.irregular``; no network sees it.
+    fibrillation : ndarray, shape (n_beats,)
+        Probability that the atria fibrillate, by ``ecg.fibrillation``; no beat model sees it.
     targets : ndarray of int, shape (n_beats,)
         Position in ``ecg.model.OUTPUTS``, or ``UNLABELLED``.
     """
@@ -62,7 +61,7 @@ class BeatSequence:
     samples: NDArray[np.int64]
     windows: NDArray[np.float32]
     contexts: NDArray[np.float32]
-    irregularity: NDArray[np.float32]
+    fibrillation: NDArray[np.float32]
     targets: NDArray[np.int64]
 
     def __len__(self) -> int:
@@ -114,7 +113,7 @@ def observe_fibrillation(path: Path) -> BeatSequence:
         If the record cannot be read.
     """
     unnamed = observe_unmarked(path)
-    usual = unnamed.contexts[:, _LIKENESS] >= USUAL_LIKENESS
+    usual = unnamed.contexts[:, LIKENESS] >= USUAL_LIKENESS
     return replace(unnamed, targets=np.where(usual, BEAT_CLASSES.index("N"), UNLABELLED))
 
 
@@ -152,7 +151,7 @@ def _labelled(path: Path, record: Record, annotations: Annotations) -> BeatSeque
 def _observe(path: Path, record: Record) -> BeatSequence:
     """Return the beats that the monitor finds in a record, none with a label."""
     samples: list[int] = []
-    irregularity: list[float] = []
+    fibrillation: list[float] = []
     windows: list[NDArray[np.float32]] = []
     contexts: list[NDArray[np.float32]] = []
 
@@ -160,7 +159,7 @@ def _observe(path: Path, record: Record) -> BeatSequence:
         _: Place, beat: np.void, window: NDArray[np.float32], context: NDArray[np.float32]
     ) -> None:
         samples.append(int(beat["sample"]))
-        irregularity.append(float(beat["irregularity"]))
+        fibrillation.append(float(beat["fibrillation"]))
         windows.append(window.copy())
         contexts.append(context.copy())
 
@@ -173,7 +172,7 @@ def _observe(path: Path, record: Record) -> BeatSequence:
         samples=np.array(samples, dtype=np.int64),
         windows=np.array(windows, np.float32).reshape(n, CHANNELS, WINDOW),
         contexts=np.array(contexts, np.float32).reshape(n, N_CONTEXT),
-        irregularity=np.array(irregularity, np.float32),
+        fibrillation=np.array(fibrillation, np.float32),
         targets=np.full(n, UNLABELLED, np.int64),
     )
 

@@ -8,7 +8,6 @@ the one before and hears what they lead to.
 """
 
 import argparse
-import textwrap
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -25,6 +24,7 @@ from ecg.annotation import Annotations, read_annotations
 from ecg.filters import ENGINE_FS
 from ecg.record import read_record, record_names
 from training.candidates import Candidates, Filtered, filtered, hear, label
+from training.constants import python_of
 from training.split import DS1, PACED
 
 NOISES = ("em", "bw", "ma")
@@ -126,19 +126,10 @@ def fit(examples: Candidates, *, hidden: int = HIDDEN, epochs: int = EPOCHS) -> 
 
 def written(net: nn.Sequential) -> str:
     """Return the text of ``ecg/qrs_weights.py``."""
-    numbers = dict(zip(("HIDDEN", "HIDDEN_BIAS", "OUT", "BIAS"), net.parameters(), strict=True))
-    lines = [f'"""{qrs_weights.__doc__}"""', "", "import numpy as np", "", "# fmt: off"]
-    for name, tensor in numbers.items():
-        values = np.round(tensor.detach().numpy().astype(np.float64), 4)
-        flat = ", ".join(f"{value:g}" for value in values.ravel())
-        if name == "BIAS":
-            lines.append(f"{name} = {flat}")
-            continue
-        shape = f".reshape{values.shape}" if name == "HIDDEN" else ""
-        lines += [f"{name} = np.array(["]
-        lines += textwrap.wrap(f"{flat},", 94, initial_indent="    ", subsequent_indent="    ")
-        lines += [f"]){shape}"]
-    return "\n".join([*lines, "# fmt: on", ""])
+    values = [tensor.detach().numpy().astype(np.float64) for tensor in net.parameters()]
+    values[2:] = [values[2].ravel(), values[3].reshape(())]
+    numbers = dict(zip(("HIDDEN", "HIDDEN_BIAS", "OUT", "BIAS"), values, strict=True))
+    return python_of(str(qrs_weights.__doc__), numbers)
 
 
 def main() -> None:

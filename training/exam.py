@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ecg.fibrillation import FIBRILLATION
 from ecg.finding import BEAT_CLASSES
-from ecg.irregular import FIBRILLATION
 from ecg.model import OUTPUTS
 from training.dataset import UNLABELLED
 from training.store import read_beats, record_of
@@ -65,7 +65,7 @@ def examine(
         if record_of(file) in without:
             continue
         sequence, all_there = read_beats(file), read_beats(truth).targets
-        targets, predicted = sequence.targets, _called(one, sequence.irregularity, gate=gate)
+        targets, predicted = sequence.targets, _called(one, sequence.fibrillation, gate=gate)
         for name in JUDGED:
             k = OUTPUTS.index(name)
             counts = targets != UNLABELLED
@@ -81,10 +81,10 @@ def examine(
 
 
 def _called(
-    logits: NDArray[np.float32], irregularity: NDArray[np.float32], *, gate: bool
+    logits: NDArray[np.float32], fibrillation: NDArray[np.float32], *, gate: bool
 ) -> NDArray[np.int64]:
     if gate:
-        logits, fibrillating = logits.copy(), irregularity > FIBRILLATION
+        logits, fibrillating = logits.copy(), fibrillation > FIBRILLATION
         n, s = logits[:, OUTPUTS.index("N")], logits[:, OUTPUTS.index("S")]
         n[fibrillating] = np.logaddexp(n[fibrillating], s[fibrillating])
         s[fibrillating] = -np.inf

@@ -136,7 +136,7 @@ def write_beats(file: Path, sequence: BeatSequence) -> None:
         samples=sequence.samples,
         windows=sequence.windows,
         contexts=sequence.contexts,
-        irregularity=sequence.irregularity,
+        fibrillation=sequence.fibrillation,
         targets=sequence.targets,
     )
 
@@ -149,7 +149,7 @@ def read_beats(file: Path) -> BeatSequence:
         samples=rows["samples"],
         windows=rows["windows"],
         contexts=rows["contexts"],
-        irregularity=rows["irregularity"],
+        fibrillation=rows["fibrillation"],
         targets=rows["targets"],
     )
 

@@ -30,7 +30,7 @@ def sequence(record: str, *, seed: int) -> BeatSequence:
         samples=np.arange(80) * 200,
         windows=windows,
         contexts=contexts,
-        irregularity=np.zeros(80, np.float32),
+        fibrillation=np.zeros(80, np.float32),
         targets=targets.astype(np.int64),
     )
 

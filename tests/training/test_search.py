@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ecg.irregular import FIBRILLATION
+from ecg.fibrillation import FIBRILLATION
 from ecg.model import OUTPUTS
 from tests.training.observed import SETTINGS, SIZE, sequence, written
 from training.ablation import ROWS, Observed, Row, ablate, markdown_of
@@ -109,10 +109,10 @@ def test_other_records_examine_in_place_of_folds_when_asked(tmp_path: Path) -> N
 
 def test_no_beat_is_s_in_atrial_fibrillation_unless_the_rule_is_left_out(tmp_path: Path) -> None:
     file = tmp_path / "observed" / "mitdb" / "0-0.npy"
-    irregular = np.where(np.arange(80) < 40, FIBRILLATION + 0.1, 0.0).astype(np.float32)
+    fibrillation = np.where(np.arange(80) < 40, FIBRILLATION + 0.1, 0.0).astype(np.float32)
     beats = replace(
         sequence("mitdb/0", seed=0),
-        irregularity=irregular,
+        fibrillation=fibrillation,
         targets=np.full(80, OUTPUTS.index("S"), np.int64),
     )
     write_beats(file, beats)
