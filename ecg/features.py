@@ -10,7 +10,7 @@ numbers say how the beat came in time.
 import numpy as np
 from numpy.typing import NDArray
 
-from ecg.compiled import compiled
+from ecg.compiled import compiled, summing
 from ecg.filters import ENGINE_FS
 from ecg.quality import FIT, NOISY
 from ecg.state import N_LEADS, RING, RR_MEMORY, WINDOW
@@ -110,44 +110,65 @@ def _describe_lead(
     window: NDArray[np.float32],
     context: NDArray[np.float32],
 ) -> None:
-    mean = 0.0
-    for k in range(WINDOW):
-        at = r - BEFORE + 2 * k
-        value = s["trace"][at % RING, lead] if 0 <= at < s["made"] else 0.0
-        window[lead, k] = value
-        mean += value
-    mean /= WINDOW
+    seen, difference = window[lead], window[N_LEADS + lead]
+    _look_back(s, r, lead, seen)
+    mean = _sum(seen) / WINDOW
     low, high = np.inf, -np.inf
     for k in range(WINDOW):
-        window[lead, k] -= mean
-        if 37 <= k <= 63:  # 0.1 s on both sides of R: the QRS
-            low = min(low, window[lead, k])
-            high = max(high, window[lead, k])
+        seen[k] -= mean
+    for k in range(37, 64):  # 0.1 s on both sides of R: the QRS
+        low, high = min(low, seen[k]), max(high, seen[k])
     size = max(high - low, 0.02)
-    known = s["template_n"][lead]
+    known, template = s["template_n"][lead], s["template"][lead]
     if known == 0:
         s["scale"][lead] = size
-    cross, own, usual = 0.0, 1e-12, 1e-12
-    for k in range(WINDOW):
-        value = window[lead, k]
-        template = s["template"][lead, k]
-        cross += value * template
-        own += value * value
-        usual += template * template
-        window[N_LEADS + lead, k] = value - template if known > 0 else 0.0
-    context[LIKENESS + lead] = cross / np.sqrt(own * usual) if known > 0 else 0.0
-    context[_SIZE + lead] = _log_ratio(size, s["scale"][lead])
+    if known > 0:
+        context[LIKENESS + lead] = _likeness(seen, template)
+        for k in range(WINDOW):
+            difference[k] = seen[k] - template[k]
     scale = s["scale"][lead]
+    context[_SIZE + lead] = _log_ratio(size, scale)
     # the first beats teach whatever they are; later ones only when they did not come early
     if known < 8 or not early:
         rate = 1.0 / min(known + 1, 16)
         for k in range(WINDOW):
-            s["template"][lead, k] += rate * (window[lead, k] - s["template"][lead, k])
+            template[k] += rate * (seen[k] - template[k])
         s["scale"][lead] += rate * (size - scale)
         s["template_n"][lead] = min(known + 1, 16)
-    for channel in range(lead, CHANNELS, N_LEADS):
-        for k in range(WINDOW):
-            window[channel, k] = min(max(window[channel, k] / scale, -_BOUND), _BOUND)
+    for k in range(WINDOW):
+        seen[k] = min(max(seen[k] / scale, -_BOUND), _BOUND)
+        difference[k] = min(max(difference[k] / scale, -_BOUND), _BOUND)
+
+
+@compiled
+def _look_back(s: np.void, r: int, lead: int, seen: NDArray[np.float32]) -> None:
+    """Fill ``seen`` with the trace around the beat, 0 where there is none."""
+    trace, made = s["trace"], s["made"]
+    at = r - BEFORE
+    place = at % RING
+    for k in range(WINDOW):
+        seen[k] = trace[place, lead] if 0 <= at < made else 0.0
+        at += 2
+        place = place + 2 if place + 2 < RING else place + 2 - RING
+
+
+@summing
+def _sum(values: NDArray[np.float32]) -> float:
+    total = 0.0
+    for k in range(values.shape[0]):
+        total += values[k]
+    return total
+
+
+@summing
+def _likeness(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
+    """Return the correlation of two windows without a mean."""
+    cross, own, usual = 0.0, 1e-12, 1e-12
+    for k in range(one.shape[0]):
+        cross += one[k] * other[k]
+        own += one[k] * one[k]
+        usual += other[k] * other[k]
+    return float(cross / np.sqrt(own * usual))
 
 
 @compiled

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ecg import fibrillation_weights as net
 from ecg.compiled import compiled
-from ecg.state import COMPARISONS, RR_MEMORY
+from ecg.state import COMPARISONS, RR_MEMORY, UNITS
 
 FIBRILLATION = 0.7
 """Probability from which it is taken to be atrial fibrillation. Chosen by people held out of DS1
@@ -100,7 +100,7 @@ def hear(s: np.void, rr: float, likeness: float) -> float:
         s["fibrillation"][:] = 0.0
     s["fibrillation_n"] += 1
     odds = step(compared, s["fibrillation"])
-    return 1.0 / (1.0 + np.exp(-odds)) if s["fibrillation_n"] >= LEAST_BEATS else 0.0
+    return _squashed(odds) if s["fibrillation_n"] >= LEAST_BEATS else 0.0
 
 
 @compiled
@@ -114,26 +114,30 @@ def step(compared: NDArray[np.float32], memory: NDArray[np.float64]) -> float:
     memory : ndarray, shape (2, UNITS)
         h and c; changed.
     """
-    units = net.OUT.shape[1]
-    seen = np.empty(units)
+    seen, gates = np.empty(UNITS), np.empty(4 * UNITS)
+    seen[:] = net.IN_BIAS
+    for k in range(COMPARISONS):
+        for unit in range(UNITS):
+            seen[unit] += net.IN[k, unit] * compared[k]
+    # the gates of all units in torch's order: input, forget, cell, output
+    gates[:] = net.GATES_BIAS
     odds = net.BIAS
-    for unit in range(units):
-        total = net.IN_BIAS[unit]
-        for k in range(COMPARISONS):
-            total += net.IN[unit, k] * compared[k]
-        seen[unit] = max(total, 0.0)
-        odds += net.OUT[1, unit] * seen[unit]
-    before = memory[0].copy()
-    for unit in range(units):
-        # the gates in torch's order: input, forget, cell, output
-        gates = np.empty(4)
-        for gate in range(4):
-            row = gate * units + unit
-            total = net.GATES_BIAS[row]
-            for k in range(units):
-                total += net.GATES[row, k] * seen[k] + net.GATES[row, units + k] * before[k]
-            gates[gate] = np.tanh(total) if gate == 2 else 1.0 / (1.0 + np.exp(-total))
-        memory[1, unit] = gates[1] * memory[1, unit] + gates[0] * gates[2]
-        memory[0, unit] = gates[3] * np.tanh(memory[1, unit])
+    for k in range(UNITS):
+        seen[k] = max(seen[k], 0.0)
+        odds += net.OUT[1, k] * seen[k]
+        for row in range(4 * UNITS):
+            gates[row] += net.GATES[k, row] * seen[k]
+    for k in range(UNITS):
+        for row in range(4 * UNITS):
+            gates[row] += net.GATES[UNITS + k, row] * memory[0, k]
+    for unit in range(UNITS):
+        kept = _squashed(gates[UNITS + unit]) * memory[1, unit]
+        memory[1, unit] = kept + _squashed(gates[unit]) * np.tanh(gates[2 * UNITS + unit])
+        memory[0, unit] = _squashed(gates[3 * UNITS + unit]) * np.tanh(memory[1, unit])
         odds += net.OUT[0, unit] * memory[0, unit]
     return float(odds)
+
+
+@compiled
+def _squashed(value: float) -> float:
+    return 1.0 / (1.0 + np.exp(-value))

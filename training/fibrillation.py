@@ -63,12 +63,12 @@ class FibrillationLSTM(nn.Module):
         return odds
 
     def constants(self) -> dict[str, NDArray[np.float64]]:
-        """Return the weights as ``ecg.fibrillation`` takes them."""
+        """Return the weights as ``ecg.fibrillation`` takes them, a column for each unit or gate."""
         lstm = dict(self.lstm.named_parameters())
         said = {
-            "IN": self.seen.weight,
+            "IN": self.seen.weight.T,
             "IN_BIAS": self.seen.bias,
-            "GATES": torch.cat([lstm["weight_ih_l0"], lstm["weight_hh_l0"]], dim=1),
+            "GATES": torch.cat([lstm["weight_ih_l0"], lstm["weight_hh_l0"]], dim=1).T,
             "GATES_BIAS": lstm["bias_ih_l0"] + lstm["bias_hh_l0"],
             "OUT": self.out.weight.reshape(2, UNITS),
             "BIAS": self.out.bias[0],
