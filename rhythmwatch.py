@@ -20,8 +20,8 @@ import typer
 
 from ecg.errors import EcgError
 from stream import commands as online
-from stream.commands import BootstrapOption, DeviceOption
 from stream.errors import SettingsError, StreamError
+from stream.front import BootstrapOption, DeviceOption
 from training import commands as offline
 
 if TYPE_CHECKING:

@@ -78,7 +78,7 @@ def stage_of(frame: FrameType | None) -> str:
             for prefix, name, stage in STAGES:
                 if (module == prefix or module.startswith(prefix + ".")) and name in ("", function):
                     return stage
-            if not module.startswith("stream.commands"):
+            if module != "stream.role_commands":
                 return module
         frame = frame.f_back
     return OTHER
