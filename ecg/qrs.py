@@ -22,35 +22,31 @@ beats are found in retrospect, within the 2.0 s that a beat may take.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ecg.candidate import FLOOR_MV, learn_shape, look, odds_of
 from ecg.compiled import compiled
 from ecg.filters import ENGINE_FS, QRS_BAND_DELAY
+from ecg.qrs_memory import (
+    REFRACTORY,
+    SEARCH_BACK,
+    STEADY_TALL,
+    TALL,
+    accept,
+    learn_levels,
+    remember,
+    search_back,
+    take_the_run,
+)
 from ecg.quality import FLAT, LEAD_OFF, MISSING
 from ecg.state import (
     BAND_REACH,
     BAND_RING,
-    CANDIDATES,
     DIFFERENCE,
     INTEGRATE,
-    N_LEADS,
-    PENDING,
-    RR_MEMORY,
 )
 
 LEARN = round(1.6 * ENGINE_FS)
-REFRACTORY = round(0.2 * ENGINE_FS)
-TOO_OLD = round(1.8 * ENGINE_FS)
-"""A candidate older than this can no longer be judged within 2.0 s."""
 SEARCH_BACK_RR = 1.66
-SEARCH_BACK = -2.0
-"""Log-odds from which a candidate is taken when a beat is overdue."""
-TALL = 0.5
-"""Height, in usual beats, from which one is taken then whatever the odds: ventricular fibrillation
-is like nothing that was learnt, and must not look like a heart that stands still."""
-STEADY_TALL = 0.7
-"""Height, in usual beats, of candidates that are taken when they keep time."""
 STEADY_N = 2
 """How often in turn their gaps must be equal, within ``_STEADY_SHARE``."""
 STEADY_GAP = round(0.6 * ENGINE_FS)
@@ -62,8 +58,6 @@ FALL = 0.7
 """A peak has passed when the height has fallen to this share of it. At 0.5 every second beat of a
 ventricular tachycardia at 200/min was missed: over 195 ms of averaging it falls no further."""
 SLOWEST_FALL = round(0.3 * ENGINE_FS)
-LONGEST_RR = 4 * ENGINE_FS
-"""A longer time without a beat is asystole, and no RR interval to take a mean of."""
 _WEIGH = 25
 """Engine samples between two looks at how leads are to be weighed."""
 _REST_UP, _REST_DOWN = 1.003, 1.0 / 1.009
@@ -212,7 +206,7 @@ def _candidate(s: np.void, e: int) -> None:
             slope += s["weight"][lead] * s["slopes"][k, lead]
         steepest = max(steepest, slope)
     if s["learned"] == 0:
-        _remember(s, r, s["peak_heights"], steepest, s["peak"])
+        remember(s, r, s["peak_heights"], steepest, s["peak"])
         return
     since = r - s["last_r"]
     if s["last_r"] >= 0 and since < REFRACTORY:
@@ -222,19 +216,19 @@ def _candidate(s: np.void, e: int) -> None:
     late = s["last_r"] >= 0 and since > SEARCH_BACK_RR * s["rr_mean"]
     steady = s["peak"] > STEADY_TALL and _keeps_time(s, r)
     if steady and odds <= 0:
-        _take_the_run(s, e)
+        take_the_run(s, e)
     if odds > 0:
         if late:
-            _search_back(s, e)
-        _learn_levels(s, s["peak_heights"], 0.125)
+            search_back(s, e)
+        learn_levels(s, s["peak_heights"], 0.125)
         learn_shape(s, e, p + lag, shape)
         accept(s, r, steepest)
     elif steady or (late and (odds > SEARCH_BACK or s["peak"] > TALL)):
-        _learn_levels(s, s["peak_heights"], 0.25)
+        learn_levels(s, s["peak_heights"], 0.25)
         learn_shape(s, e, p + lag, shape)
         accept(s, r, steepest)
     else:
-        _remember(s, r, s["peak_heights"], steepest, odds)
+        remember(s, r, s["peak_heights"], steepest, odds)
 
 
 @compiled
@@ -250,66 +244,6 @@ def _keeps_time(s: np.void, r: int) -> bool:
     s["tall_n"] = s["tall_n"] + 1 if steady else 0
     s["tall_r"], s["tall_gap"], s["tall_height"] = r, gap, height
     return bool(s["tall_n"] >= STEADY_N)
-
-
-@compiled
-def _take_the_run(s: np.void, e: int) -> None:
-    """Accept the tall candidates since the last beat, in order: a run has been recognised."""
-    k = 0
-    while k < s["candidate_n"]:
-        r = s["candidate_r"][k]
-        tall = 0.0
-        for lead in range(s["n_leads"]):
-            tall += s["weight"][lead] * s["candidate_heights"][k, lead]
-        far = s["last_r"] < 0 or r - s["last_r"] >= REFRACTORY
-        if far and tall > STEADY_TALL and e - r <= TOO_OLD:
-            accept(s, r, s["candidate_slope"][k])
-            k = 0  # it and those before it are gone from the list
-        else:
-            k += 1
-
-
-@compiled
-def _learn_levels(s: np.void, heights: NDArray[np.float64], rate: float) -> None:
-    for lead in range(s["n_leads"]):
-        usual = s["usual"][lead]
-        s["highest"][lead] = max(
-            0.96 * s["highest"][lead], min(heights[lead], 4.0 * usual), FLOOR_MV
-        )
-        s["usual"][lead] += rate * (min(heights[lead], 2.0 * max(usual, FLOOR_MV)) - usual)
-
-
-@compiled
-def _remember(s: np.void, r: int, heights: NDArray[np.float64], slope: float, odds: float) -> None:
-    """Keep a candidate for search-back; when full, the least likely one goes."""
-    n = s["candidate_n"]
-    place = n
-    if n == CANDIDATES:
-        place = 0
-        for k in range(1, n):
-            if s["candidate_odds"][k] < s["candidate_odds"][place]:
-                place = k
-        if s["candidate_odds"][place] >= odds:
-            return
-        for k in range(place, n - 1):
-            _move_candidate(s, k + 1, k)
-        place = n - 1
-    else:
-        s["candidate_n"] = n + 1
-    s["candidate_r"][place] = r
-    s["candidate_odds"][place] = odds
-    s["candidate_slope"][place] = slope
-    for lead in range(N_LEADS):
-        s["candidate_heights"][place, lead] = heights[lead]
-
-
-@compiled
-def _move_candidate(s: np.void, source: int, target: int) -> None:
-    s["candidate_r"][target] = s["candidate_r"][source]
-    s["candidate_odds"][target] = s["candidate_odds"][source]
-    s["candidate_slope"][target] = s["candidate_slope"][source]
-    for lead in range(N_LEADS):
-        s["candidate_heights"][target, lead] = s["candidate_heights"][source, lead]
 
 
 @compiled
@@ -358,63 +292,9 @@ def _when_late(s: np.void, e: int) -> None:
     """Look back when a beat is overdue, and let the levels sink when none comes."""
     since = e - max(s["last_r"], 0)
     if s["candidate_n"] > 0 and since > SEARCH_BACK_RR * s["rr_mean"]:
-        _search_back(s, e)
+        search_back(s, e)
     if since > 2 * ENGINE_FS:
         for lead in range(s["n_leads"]):
             target = max(s["rest"][lead], FLOOR_MV)
             s["usual"][lead] += 0.002 * (target - s["usual"][lead])
             s["highest"][lead] += 0.002 * (target - s["highest"][lead])
-
-
-@compiled
-def _search_back(s: np.void, e: int) -> None:
-    """Accept the likeliest candidate since the last beat if it is likely enough."""
-    best = -1
-    for k in range(s["candidate_n"]):
-        r = s["candidate_r"][k]
-        if s["last_r"] >= 0 and r - s["last_r"] < REFRACTORY:
-            continue
-        tall = 0.0
-        for lead in range(s["n_leads"]):
-            tall += s["weight"][lead] * s["candidate_heights"][k, lead]
-        if e - r > TOO_OLD or (s["candidate_odds"][k] < SEARCH_BACK and tall < TALL):
-            continue
-        if best < 0 or s["candidate_odds"][k] > s["candidate_odds"][best]:
-            best = k
-    if best < 0:
-        return
-    _learn_levels(s, s["candidate_heights"][best], 0.25)
-    accept(s, s["candidate_r"][best], s["candidate_slope"][best])
-
-
-@compiled
-def accept(s: np.void, r: int, slope: float) -> None:
-    """Note a beat at engine sample ``r``; it waits for its judgement."""
-    rr = -1.0
-    if s["blind"] == 1:
-        s["blind"] = 0
-        s["rr_n"] = 0  # what came before says nothing about now
-    elif s["last_r"] >= 0:
-        rr = float(r - s["last_r"])
-        if rr > LONGEST_RR:
-            s["rr_n"] = 0
-        else:
-            s["rr"][s["rr_n"] % RR_MEMORY] = rr
-            s["rr_n"] += 1
-        # one outlier must not stretch what counts as overdue
-        bounded = min(max(rr, 0.5 * s["rr_mean"]), 1.5 * s["rr_mean"])
-        s["rr_mean"] += 0.125 * (bounded - s["rr_mean"])
-    s["last_r"] = r
-    s["last_slope"] = slope
-    n = s["pending_n"]
-    if n < PENDING:
-        s["pending_r"][n] = r
-        s["pending_rr"][n] = rr
-        s["pending_n"] = n + 1
-    # candidates up to this beat have had their chance
-    kept = 0
-    for k in range(s["candidate_n"]):
-        if s["candidate_r"][k] > r:
-            _move_candidate(s, k, kept)
-            kept += 1
-    s["candidate_n"] = kept

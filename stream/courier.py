@@ -3,19 +3,17 @@
 import functools
 import logging
 import queue
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 from stream import metrics
 from stream.clock import Clock
-from stream.dead_letter import Reason
 from stream.endpoint import Endpoint
 from stream.errors import DecodeError, FencedError
-from stream.kafka import Incoming, Place, Polled
+from stream.inbox import Burial, Inbox
+from stream.kafka import Incoming, Place
 from stream.outbox import Attempt, Commit, Event, GivenUp, Lane, Outbox
 from stream.topics import ALARMS
 from stream.watermark import Epochs, Heard
@@ -35,37 +33,6 @@ alarm does not wait behind others that hang, and the fallback not behind an endp
 _COMMIT_EVERY_S = 0.2
 _MOST_AT_ONCE = 500
 _LAST_WORDS_S = 2.0
-
-
-class Inbox(Protocol):
-    """What a courier needs of ``stream.kafka.Consumer``."""
-
-    def poll(self, timeout_s: float = 0.1, *, max_messages: int = 5000) -> Polled:
-        """Return messages and changes of what is ours."""
-
-    def start(self, partition: int, at: Mapping[str, int] | None = None) -> None:
-        """Let a new partition flow."""
-
-    def committed(self, places: Iterable[Place]) -> dict[Place, int]:
-        """Return committed offsets."""
-
-    def offsets_at(self, places: Iterable[Place], timestamp_ms: int) -> dict[Place, int]:
-        """Return the offsets of the first messages at or after a time."""
-
-    def notes(self, places: Iterable[Place]) -> dict[Place, str]:
-        """Return the notes committed with the offsets."""
-
-    def commit(
-        self, offsets: Mapping[Place, int], notes: Mapping[Place, str] | None = None
-    ) -> bool:
-        """Commit offsets; False if the group is just changing."""
-
-
-class Burial(Protocol):
-    """What a courier needs of ``stream.dead_letter.DeadLetters``."""
-
-    def give_up(self, message: Incoming, reason: Reason, detail: str) -> None:
-        """Send a dead letter."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -316,26 +283,3 @@ class Courier:
         if commit.oldest is not None:
             return str(commit.oldest.epoch)
         return str(self._heard[place[1]].epochs.highest.get(place, 0))
-
-
-class Workers:
-    """Threads that make attempts; daemons, because a receiver that hangs must not keep us."""
-
-    def __init__(self, name: str, n: int) -> None:
-        self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        self._n = n
-        for i in range(n):
-            threading.Thread(target=self._run, name=f"{name}-{i}", daemon=True).start()
-
-    def submit(self, attempt: Callable[[], None]) -> None:
-        """Let a free thread do it."""
-        self._work.put(attempt)
-
-    def close(self) -> None:
-        """Let the threads end after what they do now."""
-        for _ in range(self._n):
-            self._work.put(None)
-
-    def _run(self) -> None:
-        while (attempt := self._work.get()) is not None:
-            attempt()

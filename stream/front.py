@@ -54,5 +54,5 @@ def endpoints(settings: "Settings") -> "list[Endpoint]":
             **endpoint.model_dump(exclude={"secrets"}),
             secrets=tuple(secret.get_secret_value() for secret in endpoint.secrets),
         )
-        for endpoint in settings.allendpoints()
+        for endpoint in settings.all_endpoints()
     ]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from stream import metrics
 from stream.clock import Clock, SystemClock
-from stream.courier import WORKERS, Courier, Delivery, Workers
+from stream.courier import WORKERS, Courier, Delivery
 from stream.dead_letter import DeadLetters
 from stream.endpoint import Endpoint, check_endpoints
 from stream.errors import StreamError
@@ -16,6 +16,7 @@ from stream.messages import RoleMessage, encode
 from stream.outbox import Lane
 from stream.topics import ALARMS, ROLES
 from stream.webhook import Poster
+from stream.workers import Workers
 
 logger = logging.getLogger(__name__)
 

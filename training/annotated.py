@@ -17,7 +17,7 @@ from ecg.annotation import read_annotations
 from ecg.filters import ENGINE_FS, Resampler, resampler
 from ecg.finding import BEAT_CLASSES
 from ecg.lead import choose_leads
-from ecg.qrs import accept
+from ecg.qrs_memory import accept
 from ecg.record import Record, read_record
 from ecg.segment import begin
 from ecg.state import PATIENT

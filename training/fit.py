@@ -15,7 +15,7 @@ from torch import nn
 
 from ecg.judge import choose_device
 from ecg.model import OUTPUTS, BeatLSTMSize
-from training.augment import augment
+from training.batch import Batch, draw
 from training.dataset import UNLABELLED, BeatSequence, class_counts
 from training.resume import Progress, repeatable
 from training.variant import Variant
@@ -139,6 +139,7 @@ def fit(
         weight=_weights(sequences, settings.rare_power).to(device), ignore_index=UNLABELLED
     )
     beats = settings.beats or sum({s.record: len(s) for s in usable}.values())
+    shape = (settings.batch, settings.length)
     steps = max(beats // (settings.batch * settings.length), 1)
     optimiser = torch.optim.AdamW(
         model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
@@ -155,7 +156,7 @@ def fit(
         model.train()
         total = 0.0
         for _ in range(steps):
-            batch = _draw(usable, shares, settings, rng, change=variant.augment)
+            batch = draw(usable, shares, rng, shape=shape, change=variant.augment)
             loss = _loss(model, batch, loss_of, teaching, device)
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]  # torch's own stub lacks it
@@ -244,47 +245,9 @@ def _weights(sequences: Sequence[BeatSequence], power: float) -> torch.Tensor:
     return torch.tensor(weights / (weights * shares).sum(), dtype=torch.float32)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Batch:
-    """Stretches of records, shapes (n_sequences, n_beats, ...)."""
-
-    windows: NDArray[np.float32]
-    contexts: NDArray[np.float32]
-    targets: NDArray[np.int64]
-    present: NDArray[np.bool_]
-    """False where a short record was filled up."""
-
-
-def _draw(
-    sequences: Sequence[BeatSequence],
-    shares: NDArray[np.float64],
-    settings: FitSettings,
-    rng: np.random.Generator,
-    *,
-    change: bool,
-) -> _Batch:
-    """Draw a batch: a stretch of each record from anywhere, short ones filled up at the end."""
-    shape = (settings.batch, settings.length)
-    windows = np.zeros((*shape, *sequences[0].windows.shape[1:]), np.float32)
-    contexts = np.zeros((*shape, sequences[0].contexts.shape[1]), np.float32)
-    targets = np.full(shape, UNLABELLED, np.int64)
-    present = np.zeros(shape, np.bool_)
-    for row, k in enumerate(rng.choice(len(sequences), size=settings.batch, p=shares)):
-        s = sequences[k]
-        start = int(rng.integers(max(len(s) - settings.length, 0) + 1))
-        end = min(start + settings.length, len(s))
-        windows[row, : end - start] = s.windows[start:end]
-        contexts[row, : end - start] = s.contexts[start:end]
-        targets[row, : end - start] = s.targets[start:end]
-        present[row, : end - start] = True
-    if change:
-        windows, contexts = augment(windows, contexts, rng)
-    return _Batch(windows=windows, contexts=contexts, targets=targets, present=present)
-
-
 def _loss(
     model: nn.Module,
-    batch: _Batch,
+    batch: Batch,
     loss_of: nn.CrossEntropyLoss,
     teaching: Teaching | None,
     device: torch.device,

@@ -9,8 +9,9 @@ the sending of its oldest waveform to the finding being read here.
 
 import argparse
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -19,6 +20,7 @@ from benchmarks.apache.cluster import KafkaCluster
 from benchmarks.figures import write_figures
 from benchmarks.scaling.changes import Change, changes
 from benchmarks.scaling.throughput import Throughput, throughput
+from training.page import put_between
 
 SCORERS = (1, 2, 4)
 
@@ -34,6 +36,44 @@ def table_of(rows: Sequence[Throughput] | Sequence[Change], title: str) -> Table
     return table
 
 
+def markdown_of(scaling: Mapping[str, Any]) -> str:
+    """Return the tables as Markdown, those of the parts that were measured."""
+    parts = []
+    if rows := scaling.get("throughput"):
+        lines = [
+            "| scorers | times real time | scorers' CPU, s | patients a core |",
+            "|---:|---:|---:|---:|",
+        ]
+        for row in rows:
+            lines.append(
+                f"| {row['scorers']} | {row['times_real_time']:,.0f} | {row['scorer_cpu_s']:.1f} "
+                f"| {row['patients_per_core']:,.0f} |"
+            )
+        parts.append("\n".join(lines) + "\n")
+    if moves := scaling.get("changes"):
+        usual = f"p50 {scaling['usual_p50_s']:.2f} s, p99 {scaling['usual_p99_s']:.2f} s"
+        lines = [
+            f"{scaling['patients']:,} patients in real time, two scorers; "
+            f"latency without a change: {usual}.",
+            "",
+            "| a scorer | patients concerned | added, p50 s | added, p99 s | goal, s | held |",
+            "|---|---:|---:|---:|---:|---|",
+        ]
+        for move in moves:
+            added = [_seconds(move[name]) for name in ("added_p50_s", "added_p99_s")]
+            held = {True: "yes", False: "no", None: "-"}[move["held"]]
+            lines.append(
+                f"| {move['what']} | {move['patients']} | {' | '.join(added)} "
+                f"| {move['goal_s']:g} | {held} |"
+            )
+        parts.append("\n".join(lines) + "\n")
+    return "\n".join(parts)
+
+
+def _seconds(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, and print tables and JSON."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scaling", description=__doc__)
@@ -42,6 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seconds", type=float, default=20.0, help="without a change, first")
     parser.add_argument("--only", choices=("throughput", "changes"), help="one part")
     parser.add_argument("--json", metavar="FILE", default="-", help="where to; - prints it")
+    parser.add_argument("--markdown", metavar="PAGE", help="write the tables between its markers")
     options = parser.parse_args(arguments)
     if min(options.patients, options.backlog, options.seconds) < 1:
         parser.error("--patients, --backlog and --seconds must be 1 or more")
@@ -76,6 +117,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             usual = f"latency without a change: p50 {p50:.2f} s, p99 {p99:.2f} s"
             console.print(table_of(moves, f"{options.patients} patients in real time; {usual}"))
     write_figures(report, options.json)
+    if options.markdown:
+        put_between(options.markdown, markdown_of(scaling), name="scaling")
 
 
 if __name__ == "__main__":

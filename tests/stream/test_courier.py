@@ -6,13 +6,14 @@ import pytest
 
 from ecg.alarm import Priority
 from stream.clock import ManualClock
-from stream.courier import RESERVED, SINCE_S, WORKERS, Courier, Delivery, Workers
+from stream.courier import RESERVED, SINCE_S, WORKERS, Courier, Delivery
 from stream.dead_letter import Reason
 from stream.endpoint import Endpoint, new_secret
 from stream.errors import BrokerError, FencedError
 from stream.kafka import Incoming, Place, Polled
 from stream.outbox import Lane
 from stream.webhook import Poster
+from stream.workers import Workers
 from tests.stream.alarms import body
 
 SECRET = new_secret()
