@@ -16,9 +16,9 @@ LIMITS = (
     "out of its scope.",
     "Pacemakers: records of paced patients taught it nothing, as EC57 leaves them out.",
     "S beats are its weak side, mostly where the atrial rhythm is ectopic throughout. In atrial "
-    "fibrillation, which a small LSTM over RR intervals tells (`ecg/fibrillation.py`), what looks S "
-    "is called N, and some beats elsewhere are taken for that. F beats come almost all from a few "
-    "patients.",
+    "fibrillation, which a small LSTM over RR intervals tells (`ecg/fibrillation.py`), what looks "
+    "S is called N, and some beats elsewhere are taken for that. F beats come almost all from a "
+    "few patients.",
     "The people it learnt from are few. Of children, of other devices and of other electrodes "
     "nothing is known.",
     "DS2 has been seen by the field for twenty years, and by us as often as the log says: figures "
