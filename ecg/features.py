@@ -122,7 +122,7 @@ def _describe_lead(
     known, template = s["template_n"][lead], s["template"][lead]
     if known == 0:
         s["scale"][lead] = size
-    if known > 0:
+    else:
         context[LIKENESS + lead] = _likeness(seen, template)
         for k in range(WINDOW):
             difference[k] = seen[k] - template[k]

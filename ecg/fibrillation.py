@@ -21,7 +21,10 @@ BEFORE = 8
 LEAST_BEATS = 8
 """Intervals that must have been heard."""
 _NEAREST = (1, 2, 3, 5, 8)
+"""To the nearest of so many of them."""
 _LEAST, _MIDDLE = 0.005, 2.8
+"""A difference, as a share of the mean, below which they are all the same (4 ms of 0.8 s), and what
+puts the logarithm of usual ones near 0."""
 
 
 @compiled

@@ -5,7 +5,6 @@ marks of rhythm; of svdb's people nobody is taken to fibrillate. Each record is 
 beats left out, put in and moved, as a detector may do.
 """
 
-import csv
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ from ecg.filters import ENGINE_FS
 from ecg.qrs_memory import LONGEST_RR
 from ecg.record import read_record
 from ecg.state import COMPARISONS
-from training.dataset import UNLABELLED
+from training.dataset import UNLABELLED, rhythms_named
 from training.records import FIBRILLATION as CHALLENGE
 from training.store import read_beats
 
@@ -29,6 +28,7 @@ PERTURBED = 3
 _WRONG = 0.08
 """Largest share of beats left out, and of beats put in."""
 _MOVED_S = 0.003
+"""Standard deviation by which beats are moved, in s."""
 _BREATHED, _SPREAD, _MADE_UP_BEATS = 0.15, (0.2, 0.5), 200
 """Of made-up people: largest share by which breath moves an RR interval, how far intervals spread
 in fibrillation beyond the refractory time, and beats of a record."""
@@ -46,7 +46,7 @@ class Rhythm:
         Database and record.
     heard : tuple of (ndarray, ndarray)
         Comparisons, shape (n_beats, COMPARISONS), and whether the atria fibrillate, shape
-        (n_beats,): 1, 0, or -1 where nobody knows. First as observed, then perturbed.
+        (n_beats,): 1, 0, or ``UNLABELLED`` where nobody knows. First as observed, then perturbed.
     """
 
     record: str
@@ -85,9 +85,9 @@ def rhythm_of(path: Path, file: Path) -> Rhythm:
     """
     beats = read_beats(file)
     samples, likeness = np.array(beats.samples), beats.contexts[:, LIKENESS].copy()
-    fs = read_record(path).fs
-    known = _known(path, samples)
-    times_s = samples / fs
+    record = read_record(path)
+    known = _known(path, samples, n_samples=record.n_samples)
+    times_s = samples / record.fs
     heard = [(compared(times_s, likeness), known)]
     chance = np.random.default_rng(zlib.crc32(beats.record.encode()))
     for _ in range(PERTURBED if len(samples) >= BEFORE else 0):
@@ -126,25 +126,18 @@ def made_up(n: int, *, seed: int) -> list[Rhythm]:
     return rhythms
 
 
-def _known(path: Path, samples: NDArray[np.int64]) -> NDArray[np.float32]:
+def _known(path: Path, samples: NDArray[np.int64], *, n_samples: int) -> NDArray[np.float32]:
     database = path.parent.name
     known = np.zeros(len(samples), np.float32)
     if database == CHALLENGE:
-        known[:] = {"A": 1, "N": 0, "O": 0}.get(named(path.parent)[path.name], UNLABELLED)
+        known[:] = {"A": 1, "N": 0, "O": 0}.get(rhythms_named(path.parent)[path.name], UNLABELLED)
     elif database == "mitdb":
-        record = read_record(path)
-        for stretch in read_annotations(path, n_samples=record.n_samples).rhythms:
+        for stretch in read_annotations(path, n_samples=n_samples).rhythms:
             inside = (samples >= stretch.first_sample) & (samples < stretch.end_sample)
             known[inside] = stretch.rhythm == "AFIB"
             if stretch.rhythm == "AFL":
                 known[inside] = UNLABELLED
     return known
-
-
-def named(directory: Path) -> dict[str, str]:
-    """Return the rhythm of each record as ``REFERENCE.csv`` of the 2017 challenge has it."""
-    with (directory / "REFERENCE.csv").open(encoding="ascii", newline="") as lines:
-        return {row[0]: row[1] for row in csv.reader(lines)}
 
 
 def _perturbed(

@@ -9,8 +9,9 @@ fibrillation a beat of the usual shape is N, however early it comes.
 """
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -136,11 +137,23 @@ def fibrillation_records(directory: Path) -> list[str]:
     RecordError
         If the list is not there.
     """
+    return [name for name, rhythm in rhythms_named(directory).items() if rhythm == "A"]
+
+
+@cache
+def rhythms_named(directory: Path) -> Mapping[str, str]:
+    """Return the rhythm of each record, as ``REFERENCE.csv`` of the 2017 challenge has it.
+
+    Raises
+    ------
+    RecordError
+        If the list is not there.
+    """
     listed = directory / "REFERENCE.csv"
     if not listed.is_file():
         raise RecordError(f"no {listed}: it says which records are atrial fibrillation")
     with listed.open(encoding="ascii", newline="") as lines:
-        return [row[0] for row in csv.reader(lines) if row[1] == "A"]
+        return {row[0]: row[1] for row in csv.reader(lines)}
 
 
 def _labelled(path: Path, record: Record, annotations: Annotations) -> BeatSequence:

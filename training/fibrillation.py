@@ -1,9 +1,9 @@
 """Fit the LSTM that tells atrial fibrillation: ``python -m training.fibrillation DATA``.
 
 It hears RR intervals between the beats that the monitor finds in the 2017 challenge, DS1 and svdb
-(``training.comparisons``), and those of made-up people. Short records
-are repeated. The command prints what fits say of people they did not know, then fits one to all of
-them and writes its weights.
+(``training.comparisons``), and those of made-up people. Short records are repeated. The command
+prints what fits say of people they did not know, then fits one to all of them and writes its
+weights.
 """
 
 import argparse
@@ -21,9 +21,9 @@ from ecg import fibrillation_weights
 from ecg.fibrillation import FIBRILLATION, LEAST_BEATS
 from ecg.record import record_names
 from ecg.state import COMPARISONS, UNITS
-from training.comparisons import Rhythm, made_up, named, rhythm_of
+from training.comparisons import Rhythm, made_up, rhythm_of
 from training.constants import python_of
-from training.dataset import UNLABELLED
+from training.dataset import UNLABELLED, rhythms_named
 from training.ensemble import deal
 from training.front import bars
 from training.page import put_between
@@ -201,7 +201,7 @@ def main() -> None:
             show("rhythms", len(rhythms), len(asked))
     console = Console(stderr=True)
     with console.status(f"fitting, {FOLDS} times without some people and once with all"):
-        table = table_of(rhythms, by_strangers(rhythms), named(short))
+        table = table_of(rhythms, by_strangers(rhythms), rhythms_named(short))
         model = fit([*rhythms, *made_up(MADE_UP, seed=FOLDS)])
     sys.stdout.write(table)
     if options.page:
