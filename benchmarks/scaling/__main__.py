@@ -41,7 +41,8 @@ def markdown_of(scaling: Mapping[str, Any]) -> str:
     parts = []
     if rows := scaling.get("throughput"):
         lines = [
-            "| scorers | times real time | scorers' CPU, s | patients a core |",
+            "| scorers | a backlog as fast as so many patients in real time | scorers' CPU, s "
+            "| patients a core |",
             "|---:|---:|---:|---:|",
         ]
         for row in rows:
