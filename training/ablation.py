@@ -6,9 +6,9 @@ ships. Each person is judged by a fit that did not know them.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,73 +17,11 @@ from ecg.model import BeatLSTMSize
 from training.ensemble import by_strangers, members_of
 from training.exam import JUDGED, called_other_than_n, examine
 from training.fit import Epoch, FitSettings
+from training.ingredients import LIVE, ROWS, Peaks, Row
 from training.lesson import Learnt, Lesson, carry_out
 from training.split import DS2
 from training.store import record_of
-from training.variant import Variant
 
-Peaks = Literal["detected", "annotated"]
-"""Whose R peaks: our detector's, or people's."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """A row of the table: what differs from the live path's model."""
-
-    name: str
-    variant: Variant = field(default_factory=Variant)
-    taught: Peaks = "detected"
-    examined: Peaks = "detected"
-    svdb: bool = True
-    noise: bool = True
-    """Whether records teach a second time, in noise."""
-    gate: bool = True
-    """Whether no beat is called S in atrial fibrillation."""
-    budget: float = 1.0
-    """Share of the beats that the others see, for a model that costs more for each."""
-
-
-_SCALARS = ("pre RR", "post RR", "template", "usual size")
-
-LIVE = "(c) own R, causal: live"
-ROWS = (
-    Row(
-        name="`PlainLSTM` over samples, last output",
-        variant=Variant(network="plain", augment=False),
-        noise=False,
-        gate=False,
-        budget=0.1,
-    ),
-    Row(
-        name="logistic regression on RR ratios and template scalars",
-        variant=Variant(network="linear", keep=_SCALARS, augment=False),
-        noise=False,
-        gate=False,
-    ),
-    Row(
-        name="(a) annotated R, the whole record: one LSTM each way",
-        variant=Variant(network="both ways"),
-        taught="annotated",
-        examined="annotated",
-    ),
-    Row(name="(b) annotated R, causal", taught="annotated", examined="annotated"),
-    Row(name=LIVE),
-    Row(name="(c) without the rule for atrial fibrillation", gate=False),
-    Row(name="(c) without RR intervals", variant=Variant(blank=("RR", "no beat after"))),
-    Row(
-        name="(c) without templates",
-        variant=Variant(templates=False, blank=("template",)),
-    ),
-    Row(name="(c) without augmentation", variant=Variant(augment=False)),
-    Row(name="(c) without records in noise", noise=False),
-    Row(name="(c) without svdb", svdb=False),
-    Row(name="(c) without artefacts: learnt at annotated R", taught="annotated"),
-    Row(name="(c) without memory", variant=Variant(memory=False)),
-    Row(
-        name="(c) without look-ahead",
-        variant=Variant(blank=("post RR", "no beat after")),
-    ),
-)
 WITHOUT = ("mitdb/219", "mitdb/232")
 """Two people of DS2 who hold most of its S beats and of the false ones."""
 
@@ -111,7 +49,7 @@ class Observed:
         """Return the files of R peaks of one kind, with those of svdb or without."""
         return _kept(self.detected if peaks == "detected" else self.annotated, svdb=svdb)
 
-    def copies(self, row: "Row") -> tuple[Path, ...]:
+    def copies(self, row: Row) -> tuple[Path, ...]:
         """Return the files in noise that teach a row; there are none at annotated R peaks."""
         in_noise = row.noise and row.taught == "detected"
         return _kept(self.noisy, svdb=row.svdb) if in_noise else ()
@@ -182,8 +120,11 @@ def ablate(
 
 
 def _of_row(settings: FitSettings, row: Row, k: int) -> FitSettings:
-    beats = None if settings.beats is None else round(row.budget * settings.beats)
-    return replace(settings, seed=settings.seed + k, beats=beats)
+    return replace(
+        settings,
+        seed=settings.seed + k,
+        learning_rate=row.steepness * settings.learning_rate,
+    )
 
 
 def _lessons(
@@ -288,10 +229,8 @@ def _cell(values: Sequence[float]) -> str:
 def conditions_of(settings: FitSettings, *, seeds: int, command: str) -> str:
     """Return how the table was made, as a paragraph."""
     beats = "all" if settings.beats is None else f"{settings.beats:,}"
-    plain = next(row for row in ROWS if row.variant.network == "plain")
     return (
-        f"Made by `{command}`: {settings.epochs} epochs of {beats} beats (the plain LSTM, which "
-        f"costs more a beat: {plain.budget:.0%} of them), {seeds} "
+        f"Made by `{command}`: {settings.epochs} epochs of {beats} beats, {seeds} "
         f"{'seed' if seeds == 1 else 'seeds'} from {settings.seed} on, judged from the first "
         "beat on; beats that the detector missed are missed, F called V is neither right nor wrong."
     )

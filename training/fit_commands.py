@@ -1,5 +1,6 @@
 """``train``, ``search``, ``ablate``: what fits models."""
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
@@ -167,6 +168,10 @@ def ablate(
         typer.Option("--ds2", help="Examine by DS2 in place of folds; every such run is logged."),
     ] = False,
     why: Annotated[str, typer.Option(help="Why DS2 is run; goes into its log.")] = "",
+    rows: Annotated[
+        list[str] | None,
+        typer.Option(help="Only rows with this in their name; may be repeated."),
+    ] = None,
     data: DataOption = None,
     page: Annotated[
         Path | None,
@@ -183,17 +188,27 @@ def ablate(
     [bold]Examples[/bold]
       rhythmwatch ablate
       rhythmwatch ablate --seeds 3 --page docs/concepts/ablation.md
+      rhythmwatch ablate --rows logistic --rows "causal: live"
     """
     settings = enter(context)
     from training.ablation import ablate, conditions_of, live_of, markdown_of
     from training.ds2_log import bar_from_ci, log_run
     from training.fit import FitSettings
+    from training.ingredients import LIVE, rows_named
     from training.page import put_between
     from training.records import observed_both_ways
     from training.split import DS2
     from training.store import default_work
 
     bar_from_ci(DS2 if ds2 else ())
+    try:
+        chosen = rows_named(rows or ())
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--rows") from error
+    if ds2 and LIVE not in [row.name for row in chosen]:
+        raise typer.BadParameter(
+            f"the log of DS2 notes the row {LIVE!r}: name it, too", param_hint="--rows"
+        )
     where, source = work or default_work(), data or settings.data
     fitting = FitSettings(
         device=device or settings.device, members=folds, epochs=epochs, beats=beats
@@ -206,10 +221,12 @@ def ablate(
             fitting,
             seeds=seeds,
             ds2=examined,
+            rows=chosen,
             progress=lambda done, total: show(STEPS[1], done, total),
         )
     command = f"rhythmwatch ablate --folds {folds} --seeds {seeds} --epochs {epochs}"
     command += f" --beats {beats}" + (" --ds2" if ds2 else "")
+    command += "".join(f" --rows {shlex.quote(word)}" for word in rows or ())
     if ds2:  # before anybody can see a figure
         log_run(live_of(results), model="none that ships", why=f"ablation: {why}")
     text = f"{conditions_of(fitting, seeds=seeds, command=command)}\n\n{markdown_of(results)}"

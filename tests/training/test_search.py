@@ -11,9 +11,10 @@ import pytest
 from ecg.fibrillation import FIBRILLATION
 from ecg.model import OUTPUTS
 from tests.training.observed import SETTINGS, SIZE, sequence, written
-from training.ablation import ROWS, Observed, Row, ablate, markdown_of
+from training.ablation import Observed, ablate, markdown_of
 from training.errors import SpaceError
 from training.exam import Figures, called_other_than_n, examine
+from training.ingredients import LIVE, ROWS, Row, rows_named
 from training.lesson import carry_out
 from training.search import markdown_of as table_of
 from training.search import search
@@ -88,6 +89,13 @@ def test_every_row_of_the_table_is_fitted_and_shown(tmp_path: Path) -> None:
         line for line in table.splitlines() if line.startswith("| (c) without svdb")
     )
     assert without_svdb.endswith("|  |  |")
+
+
+def test_rows_are_named_by_a_part_of_their_names() -> None:
+    assert rows_named([]) == ROWS
+    assert [row.name for row in rows_named(["causal: live", "logistic"])] == [ROWS[1].name, LIVE]
+    with pytest.raises(ValueError, match=r"no row of the table has 'quantum' .* `PlainLSTM`"):
+        rows_named(["live", "quantum"])
 
 
 def test_other_records_examine_in_place_of_folds_when_asked(tmp_path: Path) -> None:
