@@ -22,11 +22,12 @@ from ecg.state import WINDOW
 
 logger = logging.getLogger(__name__)
 
-BATCHES = tuple(range(32, 1025, 32))
-"""Rows a batch may have; smaller work is padded with zeros."""
+_GRAIN = 16
+BATCHES = tuple(range(32, 1025, _GRAIN))
+"""Rows a batch may have; smaller work is padded."""
 _OVERHEAD_ROWS = 100.0
 """What a batch costs beside its rows, in rows, as long as nothing has been measured."""
-_MEASURED = 5
+_MEASURED = 3
 """Times each size is tried; the shortest counts, since others' work only ever adds."""
 
 
@@ -165,22 +166,26 @@ class Judge:
     ) -> NDArray[np.float32]:
         """Take one LSTM step for each input, a patient's own one after the other."""
         logits = np.empty((len(slots), n_outputs), dtype=np.float32)
+        hs, cs = torch.from_numpy(memory).unbind(1)
         for turn in _turns(slots):
             for part in self._slices(len(turn)):
                 rows = turn[part]
-                before = self._pad(memory[slots[rows]])  # (batch, 2, hidden)
-                state = (before[None, :, 0].contiguous(), before[None, :, 1].contiguous())
-                out, (h, c) = step(self._pad(inputs[rows])[:, None], state)
-                logits[rows] = out[: len(rows), 0].cpu().numpy()
-                memory[slots[rows], 0] = h[0, : len(rows)].cpu().numpy()
-                memory[slots[rows], 1] = c[0, : len(rows)].cpu().numpy()
+                n = len(rows)
+                whose = torch.from_numpy(slots[rows])
+                # rows that fill the batch up get somebody's memory, and nobody their result
+                all_rows = torch.nn.functional.pad(whose, (0, self._size(n) - n))
+                h, c = (of.index_select(0, all_rows)[None].to(self.device) for of in (hs, cs))
+                out, (h, c) = step(self._pad(inputs[rows])[:, None], (h, c))
+                logits[rows] = out[:n, 0].cpu().numpy()
+                hs.index_copy_(0, whose, h[0, :n].cpu())
+                cs.index_copy_(0, whose, c[0, :n].cpu())
         return logits
 
     def _shares(self, logits: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
-        shares = np.empty_like(logits)
-        for rows in self._slices(len(logits)):
-            p = torch.softmax(self._pad(logits[rows]) / temperature, dim=-1)
-            shares[rows] = p[: rows.stop - rows.start].cpu().numpy()
+        # a row's softmax is worked out alone, so that no batch of a fixed size is needed
+        shares: NDArray[np.float32] = torch.softmax(
+            torch.from_numpy(logits) / temperature, dim=-1
+        ).numpy()
         return shares
 
     def _use(self, costs: Mapping[int, float]) -> None:
@@ -192,16 +197,19 @@ class Judge:
         """Cut ``n`` rows into batches that fit a fixed size; the last may want padding."""
         slices, start = [], 0
         while start < n:
-            filled = -(-(n - start) // self._sizes[0])
+            filled = -(-(n - start) // _GRAIN)
             stop = min(start + self._cuts[min(filled, len(self._cuts) - 1)], n)
             slices.append(slice(start, stop))
             start = stop
         return slices
 
+    def _size(self, n: int) -> int:
+        """Return the fixed size that a batch of ``n`` rows gets."""
+        return next(batch for batch in self._sizes if n <= batch)
+
     def _pad(self, rows: NDArray[np.float32]) -> torch.Tensor:
         """Bring rows to the device as a batch of the next fixed size, which the last ones need."""
-        n = len(rows)
-        size = next(batch for batch in self._sizes if n <= batch)
+        n, size = len(rows), self._size(len(rows))
         if n < size:
             batch = np.empty((size, *rows.shape[1:]), dtype=np.float32)
             batch[:n], batch[n:] = rows, 0.0
@@ -227,18 +235,17 @@ def choose_device(name: str) -> torch.device:
 
 
 def _cuts(costs: Mapping[int, float]) -> list[int]:
-    """Return which size to cut off first, by how many of the smallest size the rows fill.
+    """Return which size to cut off first, by how many times 16 rows there are.
 
     Examples
     --------
-    >>> _cuts({32: 3.0, 64: 4.0, 128: 6.0})
-    [0, 32, 64, 128, 128]
+    >>> _cuts({32: 3.0, 64: 4.0, 96: 6.0})
+    [0, 32, 32, 64, 64, 96, 96]
     """
-    smallest = min(costs)
     cuts, least = [0], [0.0]
-    for filled in range(1, max(costs) // smallest + 1):
+    for filled in range(1, max(costs) // _GRAIN + 1):
         cost, size = min(
-            (cost + least[max(filled - size // smallest, 0)], size) for size, cost in costs.items()
+            (cost + least[max(filled - size // _GRAIN, 0)], size) for size, cost in costs.items()
         )
         cuts.append(size)
         least.append(cost)
@@ -253,8 +260,8 @@ def _turns(slots: NDArray[np.int64]) -> list[NDArray[np.int64]]:
     >>> [turn.tolist() for turn in _turns(np.array([4, 4, 7, 4]))]
     [[0, 2], [1], [3]]
     """
-    if len(slots) == 0:
-        return []
+    if len(set(slots.tolist())) == len(slots):  # as in nearly every tick
+        return [np.arange(len(slots))] if len(slots) else []
     order = np.argsort(slots, kind="stable")
     ordered = slots[order]
     first = np.searchsorted(ordered, ordered, side="left")

@@ -143,9 +143,10 @@ class Monitor:
         for chunk in chunks:
             place = get(chunk.patient)
             if place is None or place.stream != chunk.stream:
-                self._run(batches, drafts)
+                if place is not None and place.slot in drafts:
+                    self._run(batches, drafts)
+                    del drafts[place.slot]
                 place = self._roster.admit(chunk)
-                drafts.pop(place.slot, None)
             expected, slot = place.next_sample, place.slot
             first, samples = chunk.first_sample, chunk.samples
             end = first + len(samples)
@@ -158,13 +159,15 @@ class Monitor:
                 sent_ns=chunk.sent_ns,
             )
             draft = get_draft(slot)
+            begins = draft is None
             if draft is None:
                 draft = drafts[slot] = Draft(place, expected - 1, end - 1, (span,))
                 found.append(draft)
             else:
                 draft.add_span(span)
             if first != expected or chunk.discontinuity or place.trial is not None:
-                self._run(batches, drafts)
+                if not begins:  # what came of it before has its turn first
+                    self._run(batches, drafts)
                 samples = self._join(draft, chunk)
                 if not len(samples):
                     continue

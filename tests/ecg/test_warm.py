@@ -1,23 +1,30 @@
-"""Warming up touches what a patient's first chunk would wait for."""
+"""Warming up runs all that is compiled, so that no patient waits for it later."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from ecg import warm
-from ecg.chunk import Chunk
-from ecg.finding import Findings
-from ecg.monitor import Monitor
+from ecg import kernel
+from ecg.warm import warm_up
 
 
-def test_warm_up_finds_beats_so_that_they_are_judged(monkeypatch: pytest.MonkeyPatch) -> None:
-    found: list[Findings] = []
+def test_every_compiled_entry_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    entries = [
+        name
+        for name, function in vars(kernel).items()
+        if hasattr(function, "stats") and function.stats.cache_path
+    ]
+    called = set()
 
-    class Watched(Monitor):
-        def advance(self, chunks: Sequence[Chunk]) -> list[Findings]:
-            found.extend(super().advance(chunks))
-            return found
+    def noting(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any) -> Any:
+            called.add(name)
+            return function(*args)
 
-    monkeypatch.setattr(warm, "Monitor", Watched)
-    warm.warm_up()
-    assert sum(len(findings.beats) for findings in found) >= 3
+        return call
+
+    for name in entries:
+        monkeypatch.setattr(kernel, name, noting(name, getattr(kernel, name)))
+    warm_up()
+    assert called == set(entries) == {"advance", "drain"}
