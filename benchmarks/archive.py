@@ -27,16 +27,9 @@ from stream.archive import Archive
 from stream.archive_directory import prepare
 from stream.clock import SystemClock
 from stream.kafka import Cluster, Producer, create_topics
-from stream.messages import (
-    FindingsMessage,
-    Signal,
-    Waveform,
-    encode,
-    encode_waveform,
-    headers_of,
-    pack_samples,
-)
+from stream.messages import FindingsMessage, Signal, Waveform
 from stream.topics import FINDINGS, TOPICS, WAVEFORMS
+from stream.wire import encode, encode_waveform, headers_of, pack_samples
 
 FS = 360.0
 CHUNK_S = 0.25

@@ -28,7 +28,8 @@ from ecg.annotation import Annotations, read_annotations
 from ecg.checkpoint import load
 from ecg.errors import EcgError, RecordError
 from ecg.metrics import LEARNING_S
-from ecg.record import Record, read_record, record_names
+from ecg.reader import read_record, record_names
+from ecg.record import Record
 from ecg.warm import warm_up
 from training.ds2_log import bar_from_ci, log_run
 from training.noise import NOISES, SNRS_DB, STRESSED, add_noise, title

@@ -24,7 +24,8 @@ from ecg.chunk import Chunk
 from ecg.errors import RecordError
 from ecg.metrics import MATCH_S, match_beats
 from ecg.monitor import Monitor
-from ecg.record import Record, read_record, record_names
+from ecg.reader import read_record, record_names
+from ecg.record import Record
 from ecg.script import Step
 from ecg.simulator import Simulator
 from training.noise import NOISES, NOISY_FROM_S, SNRS_DB, STRESSED, add_noise, stretches, title

@@ -31,7 +31,8 @@ from ecg.checkpoint import SHIPPED, load
 from ecg.chunk import MISSING
 from ecg.judge import Judge
 from ecg.metrics import LEARNING_S
-from ecg.record import Record, read_record, record_names
+from ecg.reader import read_record, record_names
+from ecg.record import Record
 from training.ds2_log import bar_from_ci, log_run
 from training.hearing import COMPANY, annotated, hear
 from training.page import put_between

@@ -10,7 +10,7 @@ from pathlib import Path
 import wfdb
 
 from ecg.errors import DownloadError, LeadError, RateError, RecordError
-from ecg.record import read_record
+from ecg.reader import read_record
 
 logger = logging.getLogger(__name__)
 

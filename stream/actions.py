@@ -9,8 +9,9 @@ from typing import Any, Literal
 from ecg.alarm import Action, Limits
 from stream.errors import BrokerError
 from stream.kafka import Cluster, Producer
-from stream.messages import ActionMessage, encode
+from stream.messages import ActionMessage
 from stream.topics import ACTIONS
+from stream.wire import encode
 
 __all__ = ["Actions", "BrokerError"]
 

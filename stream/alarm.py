@@ -22,10 +22,11 @@ from stream.dead_letter import DeadLetters
 from stream.errors import BrokerError, FencedError
 from stream.kafka import Cluster, Consumer, Incoming, Polled, Producer, wait_for_broker
 from stream.ledger import STATE_EVERY_S
-from stream.messages import AlarmState, RoleMessage, encode
+from stream.messages import AlarmState, RoleMessage
 from stream.takeover import take_over
 from stream.topics import ACTIONS, ALARM_STATE, ALARMS, FINDINGS, PATIENTS, ROLES, TRENDS
 from stream.watchdog import Watchdog
+from stream.wire import encode
 
 logger = logging.getLogger(__name__)
 

@@ -12,8 +12,9 @@ from stream.alarm_patient import Partition, Patient
 from stream.dead_letter import Reason
 from stream.errors import DecodeError
 from stream.kafka import Incoming
-from stream.messages import ActionMessage, PatientMessage, decode
+from stream.messages import ActionMessage, PatientMessage
 from stream.topics import ACTIONS, FINDINGS
+from stream.wire import decode
 
 logger = logging.getLogger(__name__)
 

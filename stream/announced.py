@@ -8,8 +8,9 @@ import msgspec
 
 from stream.errors import BrokerError, DecodeError, FencedError
 from stream.kafka import Incoming, Place, Reader
-from stream.messages import EPOCH_KEY, EpochMessage, decode
+from stream.messages import EPOCH_KEY, EpochMessage
 from stream.watermark import Epochs
+from stream.wire import decode
 
 logger = logging.getLogger(__name__)
 

@@ -29,10 +29,11 @@ from stream.kafka import (
     partition_for,
     wait_for_broker,
 )
-from stream.messages import RoleMessage, encode
+from stream.messages import RoleMessage
 from stream.topics import FINDINGS, ROLES, WAVEFORMS
 from stream.watchdog import Watchdog
 from stream.watermark import Epochs, Heard
+from stream.wire import encode
 
 logger = logging.getLogger(__name__)
 

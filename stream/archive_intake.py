@@ -8,8 +8,9 @@ from stream import metrics
 from stream.archive_store import Store
 from stream.errors import DecodeError
 from stream.kafka import Incoming, partition_for
-from stream.messages import FindingsMessage, decode_waveform
+from stream.messages import FindingsMessage
 from stream.watermark import Heard
+from stream.wire import decode_waveform
 
 logger = logging.getLogger(__name__)
 

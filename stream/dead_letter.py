@@ -9,9 +9,10 @@ from typing import Literal
 
 from stream.clock import Clock
 from stream.kafka import Incoming, Producer
-from stream.messages import DeadLetter, encode
+from stream.messages import DeadLetter
 from stream.metrics import DEAD_LETTERS as COUNTED
 from stream.topics import DEAD_LETTERS
+from stream.wire import encode
 
 logger = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from stream.broker import EmbeddedBroker, free_port, port_is_free
 from stream.endpoint import new_secret
 from stream.errors import ProcessError
 from stream.kafka import Cluster, Incoming, Reader, create_topics
-from stream.messages import RoleMessage, decode
+from stream.messages import RoleMessage
 from stream.processes import Child, end, keep_running
 from stream.receiver import Received, Receiver
 from stream.replay import run_replay
@@ -25,6 +25,7 @@ from stream.source import simulated_sources, sources_of
 from stream.tally import Tally
 from stream.topics import ALARMS, FINDINGS, ROLES, TOPICS
 from stream.watermark import Heard
+from stream.wire import decode
 
 logger = logging.getLogger(__name__)
 

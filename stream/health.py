@@ -3,8 +3,9 @@
 from stream.clock import Clock, SystemClock
 from stream.errors import DecodeError
 from stream.kafka import Cluster, Reader
-from stream.messages import RoleMessage, decode
+from stream.messages import RoleMessage
 from stream.topics import ROLES
+from stream.wire import decode
 
 SILENT_S = 5.0
 """A partition without a sign of life for so long is watched by nobody; they come every second."""

@@ -1,11 +1,10 @@
-"""Every message on the wire: its type, encoder and decoder.
+"""Every message on the wire: what it says, and what makes it well formed.
 
-Waveforms are MessagePack, everything else is JSON. The key of every message is
-the patient. Types carry their checks: bytes that decode are well formed.
+The key of every message is the patient. Types carry their checks: bytes that decode
+(``stream.wire``) are well formed.
 """
 
-from collections.abc import Sequence
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal
 
 import msgspec
 import numpy as np
@@ -15,7 +14,6 @@ from numpy.typing import NDArray
 from ecg.alarm import Action, AlarmEvent, Limits
 from ecg.finding import Beat, Findings, Gap, RhythmWindow, Span, Status
 from ecg.trend import Minute
-from stream.errors import DecodeError
 
 VERSION = 1
 EPOCH_KEY = "~epoch"
@@ -26,7 +24,6 @@ Id = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Z
 """A patient or stream id: letters, digits, ``. _ : -``, at most 64."""
 Position = Annotated[int, Meta(ge=0)]
 Nanoseconds = Annotated[int, Meta(ge=0)]
-T = TypeVar("T", bound=msgspec.Struct)
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
@@ -252,84 +249,3 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     key: str | None = None
     value: bytes = b""
     """The message's first bytes, base64 in JSON."""
-
-
-_pack = msgspec.msgpack.Encoder()
-_json = msgspec.json.Encoder()
-_waveform = msgspec.msgpack.Decoder(Waveform)
-_decoders: dict[type, msgspec.json.Decoder[Any]] = {
-    kind: msgspec.json.Decoder(kind)
-    for kind in (
-        FindingsMessage,
-        AlarmMessage,
-        ActionMessage,
-        PatientMessage,
-        TrendMessage,
-        RoleMessage,
-        EpochMessage,
-        ScoreState,
-        AlarmState,
-        DeadLetter,
-    )
-}
-
-
-def encode_waveform(message: Waveform) -> bytes:
-    """Return the MessagePack bytes of a waveform."""
-    return _pack.encode(message)
-
-
-def decode_waveform(value: bytes) -> Waveform:
-    """Return the waveform in ``value``.
-
-    Raises
-    ------
-    DecodeError
-        If the bytes are not a waveform of this version.
-    """
-    try:
-        return _waveform.decode(value)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise DecodeError(f"not a waveform message of version {VERSION}: {error}") from error
-
-
-def encode(message: msgspec.Struct) -> bytes:
-    """Return the JSON bytes of any message but a waveform."""
-    return _json.encode(message)
-
-
-def decode(value: bytes, kind: type[T]) -> T:
-    """Return the JSON message of type ``kind`` in ``value``.
-
-    Raises
-    ------
-    DecodeError
-        If the bytes are not such a message.
-    """
-    try:
-        decoded: T = _decoders[kind].decode(value)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise DecodeError(f"not a {kind.__name__}: {error}") from error
-    return decoded
-
-
-def headers_of(message: Waveform) -> list[tuple[str, bytes]]:
-    """Return the Kafka headers by which a reader skips a waveform without decoding it."""
-    return [
-        ("patient", message.patient.encode()),
-        ("stream", message.stream.encode()),
-        ("first_sample", str(message.first_sample).encode()),
-    ]
-
-
-def pack_samples(samples: NDArray[np.int16], signals: Sequence[Signal]) -> bytes:
-    """Return samples of shape (n_samples, n_signals) as the bytes of a waveform.
-
-    Raises
-    ------
-    ValueError
-        If the columns are not as many as the signals.
-    """
-    if samples.ndim != 2 or samples.shape[1] != len(signals):
-        raise ValueError(f"{len(signals)} signals, but samples of shape {samples.shape}")
-    return np.ascontiguousarray(samples, dtype="<i2").tobytes()

@@ -12,10 +12,11 @@ from stream.dead_letter import DeadLetters
 from stream.endpoint import Endpoint, check_endpoints
 from stream.errors import StreamError
 from stream.kafka import Cluster, Consumer, Producer, wait_for_broker
-from stream.messages import RoleMessage, encode
+from stream.messages import RoleMessage
 from stream.outbox import Lane
 from stream.topics import ALARMS, ROLES
 from stream.webhook import Poster
+from stream.wire import encode
 from stream.workers import Workers
 
 logger = logging.getLogger(__name__)

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from stream.feed import Feed, Piece
-from stream.messages import Waveform, pack_samples
+from stream.messages import Waveform
+from stream.wire import pack_samples
 
 logger = logging.getLogger(__name__)
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from ecg.alarm import AlarmEvent
 from stream.kafka import Cluster, Reader
-from stream.messages import decode_waveform
 from stream.recent import STRIP_S, Recent, Stretch
 from stream.topics import WAVEFORMS, Topic
+from stream.wire import decode_waveform
 
 MARGIN_MS = 3000
 """A message's time is when it was sent, a little after its samples were taken."""

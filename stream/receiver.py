@@ -12,8 +12,9 @@ from typing import Self
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from stream.errors import DecodeError, SettingsError
-from stream.messages import AlarmMessage, decode
+from stream.messages import AlarmMessage
 from stream.webhook import ESCALATED_HEADER, LATE_HEADER
+from stream.wire import decode
 
 logger = logging.getLogger(__name__)
 

@@ -14,17 +14,11 @@ from stream.clock import Clock, SystemClock
 from stream.errors import BrokerError, DecodeError, SettingsError
 from stream.feed import DEFAULT_CHUNK_MS, Feed
 from stream.kafka import Cluster, Producer, Reader, wait_for_broker
-from stream.messages import (
-    PatientMessage,
-    Waveform,
-    decode,
-    encode,
-    encode_waveform,
-    headers_of,
-)
+from stream.messages import PatientMessage, Waveform
 from stream.pace import Progress, replay
 from stream.source import Source
 from stream.topics import PATIENTS, WAVEFORMS
+from stream.wire import decode, encode, encode_waveform, headers_of
 
 logger = logging.getLogger(__name__)
 

@@ -22,7 +22,7 @@ from stream.dead_letter import DeadLetters
 from stream.errors import BrokerError, FencedError
 from stream.kafka import Cluster, Consumer, Incoming, Polled, Producer, wait_for_broker
 from stream.ledger import STATE_EVERY_S
-from stream.messages import RoleMessage, ScoreState, encode
+from stream.messages import RoleMessage, ScoreState
 from stream.score_intake import MAX_WAITING, Intake
 from stream.score_output import Output
 from stream.score_patient import Partition, restored
@@ -30,6 +30,7 @@ from stream.score_state import States
 from stream.takeover import take_over
 from stream.topics import FINDINGS, ROLES, SCORE_STATE, WAVEFORMS
 from stream.watchdog import Watchdog
+from stream.wire import encode
 
 logger = logging.getLogger(__name__)
 

@@ -18,10 +18,10 @@ from stream.chunks import Known, chunk_of, head_of
 from stream.dead_letter import DeadLetters, Reason
 from stream.errors import DecodeError
 from stream.kafka import Incoming, partition_for
-from stream.messages import decode_waveform
 from stream.score_patient import Partition, Patient
 from stream.topics import WAVEFORMS
 from stream.watermark import STREAMS_KEPT
+from stream.wire import decode_waveform
 
 logger = logging.getLogger(__name__)
 

@@ -13,9 +13,10 @@ from ecg.finding import Findings
 from stream import metrics
 from stream.clock import Clock
 from stream.kafka import Producer, partition_for
-from stream.messages import FindingsMessage, encode
+from stream.messages import FindingsMessage
 from stream.score_patient import Held, Partition
 from stream.topics import FINDINGS
+from stream.wire import encode
 
 HOLD_S = 1.0
 """The longest that samples without a finding are held back. A stream that goes on says a status

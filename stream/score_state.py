@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from ecg.errors import StateError
 from ecg.monitor import Monitor
 from stream.kafka import Producer
-from stream.messages import ScoreState, encode
+from stream.messages import ScoreState
 from stream.score_output import Output
 from stream.score_patient import Partition
 from stream.topics import SCORE_STATE
+from stream.wire import encode
 
 logger = logging.getLogger(__name__)
 

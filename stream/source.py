@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecg.errors import EcgError, RecordError
-from ecg.record import Record, read_record, record_names
+from ecg.reader import read_record, record_names
+from ecg.record import Record
 from ecg.simulator import Simulator
 from stream.errors import SettingsError
 from stream.messages import Signal

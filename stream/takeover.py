@@ -16,7 +16,8 @@ from typing import Generic, TypeVar
 from stream.announced import Log
 from stream.errors import DecodeError
 from stream.kafka import Cluster, Consumer, Incoming, Producer, Reader
-from stream.messages import EPOCH_KEY, EpochMessage, StateMessage, decode, encode
+from stream.messages import EPOCH_KEY, EpochMessage, StateMessage
+from stream.wire import decode, encode
 
 logger = logging.getLogger(__name__)
 

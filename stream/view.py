@@ -12,20 +12,13 @@ from ecg.alarm_cycle import PatientAlarms
 from ecg.errors import StateError
 from stream.errors import BrokerError, DecodeError
 from stream.kafka import Cluster, Incoming, wait_for_broker
-from stream.messages import (
-    EPOCH_KEY,
-    AlarmState,
-    PatientMessage,
-    RoleMessage,
-    TrendMessage,
-    decode,
-    decode_waveform,
-)
+from stream.messages import EPOCH_KEY, AlarmState, PatientMessage, RoleMessage, TrendMessage
 from stream.read_back import read_strip, reader_since
 from stream.recent import WAVEFORM_S, Recent, Stretch
 from stream.topics import ALARM_STATE, ALARMS, FINDINGS, PATIENTS, ROLES, TRENDS, WAVEFORMS, Topic
 from stream.trouble import Signs, Trouble
 from stream.watermark import Epochs, Heard
+from stream.wire import decode, decode_waveform
 
 __all__ = ["Follower", "Recent", "Stretch", "TrendMessage", "View"]
 

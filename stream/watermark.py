@@ -16,14 +16,8 @@ import msgspec
 
 from stream.errors import DecodeError
 from stream.kafka import Incoming, Place
-from stream.messages import (
-    EPOCH_KEY,
-    AlarmMessage,
-    EpochMessage,
-    FindingsMessage,
-    TrendMessage,
-    decode,
-)
+from stream.messages import EPOCH_KEY, AlarmMessage, EpochMessage, FindingsMessage, TrendMessage
+from stream.wire import decode
 
 STREAMS_KEPT = 16
 """So many newest streams of a patient are told apart."""

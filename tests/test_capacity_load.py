@@ -18,7 +18,8 @@ from benchmarks.peers.parts import Parts
 from benchmarks.peers.run import Meter, Order
 from ecg.finding import Findings, RhythmWindow, Span, Status
 from stream.chunks import chunk_of
-from stream.messages import FindingsMessage, decode_waveform, encode
+from stream.messages import FindingsMessage
+from stream.wire import decode_waveform, encode
 
 FEED = simulated(patients=2, duration_s=4.0)
 STEP = 90

@@ -10,7 +10,7 @@ from benchmarks import model, qrs
 from benchmarks.detectors import live, offline, only, preferred
 from benchmarks.qrs_page import markdown
 from ecg.errors import RecordError
-from ecg.record import read_record
+from ecg.reader import read_record
 from ecg.script import Step
 from ecg.simulator import Simulator, write_wfdb
 from training.noise_curves import noise_curves

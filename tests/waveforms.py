@@ -11,9 +11,10 @@ from ecg.chunk import Chunk
 from ecg.finding import Finding, Findings
 from stream.chunks import chunk_of
 from stream.kafka import Cluster, Incoming, Producer, Reader
-from stream.messages import Signal, Waveform, encode_waveform, headers_of, pack_samples
+from stream.messages import Signal, Waveform
 from stream.topics import FINDINGS, WAVEFORMS
 from stream.watermark import Heard
+from stream.wire import encode_waveform, headers_of, pack_samples
 
 FS = 250.0
 SIGNALS = (Signal(name="II", kind="ecg", unit="mV", gain=200.0, baseline=0),)

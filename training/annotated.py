@@ -18,7 +18,8 @@ from ecg.filters import ENGINE_FS, Resampler, resampler
 from ecg.finding import BEAT_CLASSES
 from ecg.lead import choose_leads
 from ecg.qrs_memory import accept
-from ecg.record import Record, read_record
+from ecg.reader import read_record
+from ecg.record import Record
 from ecg.segment import begin
 from ecg.state import PATIENT
 from training.dataset import BeatSequence

@@ -17,7 +17,7 @@ from ecg.features import LIKENESS
 from ecg.fibrillation import BEFORE, compare
 from ecg.filters import ENGINE_FS
 from ecg.qrs_memory import LONGEST_RR
-from ecg.record import read_record
+from ecg.reader import read_record
 from ecg.state import COMPARISONS
 from training.dataset import UNLABELLED, rhythms_named
 from training.records import FIBRILLATION as CHALLENGE

@@ -23,7 +23,8 @@ from ecg.features import CHANNELS, LIKENESS, N_CONTEXT
 from ecg.finding import BEAT_CLASSES
 from ecg.model import ARTEFACT, OUTPUTS
 from ecg.monitor import Monitor
-from ecg.record import Record, read_record
+from ecg.reader import read_record
+from ecg.record import Record
 from ecg.roster import Place
 from ecg.state import WINDOW
 from training import noise

@@ -22,7 +22,7 @@ from torch import nn
 from ecg import qrs_weights
 from ecg.annotation import Annotations, read_annotations
 from ecg.filters import ENGINE_FS
-from ecg.record import read_record, record_names
+from ecg.reader import read_record, record_names
 from training.candidates import Candidates, Filtered, filtered, hear, label
 from training.constants import python_of
 from training.split import DS1, PACED

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from ecg import fibrillation_weights
 from ecg.fibrillation import FIBRILLATION, LEAST_BEATS
-from ecg.record import record_names
+from ecg.reader import record_names
 from ecg.state import COMPARISONS, UNITS
 from training.comparisons import Rhythm, made_up, rhythm_of
 from training.constants import python_of

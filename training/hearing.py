@@ -18,7 +18,8 @@ from ecg.finding import BEAT_CLASSES, Beat, Findings
 from ecg.judge import Judge
 from ecg.metrics import NOT_JUDGED
 from ecg.monitor import Monitor, OnBeat
-from ecg.record import Record, read_record
+from ecg.reader import read_record
+from ecg.record import Record
 from training.heard import Heard
 
 CHUNK_S = 0.25

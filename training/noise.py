@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from scipy.signal import resample_poly
 
 from ecg.annotation import Annotations
-from ecg.record import Record, read_record
+from ecg.reader import read_record
+from ecg.record import Record
 
 SNRS_DB = (24, 18, 12, 6, 0, -6)
 NOISES = ("em", "bw", "ma")

@@ -38,7 +38,7 @@ def records_list(
 
         typer.echo(f"{database} on PhysioNet: {' '.join(list_remote(database))}")
         return
-    from ecg.record import record_names
+    from ecg.reader import record_names
 
     if database is not None:
         folders = [found_in(Path(database), settings)]

@@ -5,7 +5,7 @@ from itertools import islice
 from pathlib import Path
 
 from ecg.errors import RecordError
-from ecg.record import record_names
+from ecg.reader import record_names
 from training import noise
 from training.ablation import Observed
 from training.dataset import fibrillation_records

@@ -19,7 +19,7 @@ from ecg.chunk import Chunk
 from ecg.finding import RHYTHMS
 from ecg.model import RhythmLSTM
 from ecg.monitor import Monitor
-from ecg.record import read_record
+from ecg.reader import read_record
 from ecg.rhythm import N_DESCRIPTORS
 from ecg.roster import Place
 from ecg.script import Step

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ecg.annotation import read_annotations
 from ecg.errors import RecordError
-from ecg.record import record_names
+from ecg.reader import record_names
 from training.split import NAMED
 
 

@@ -10,7 +10,8 @@ from plotly.subplots import make_subplots
 
 from ecg.lead import by_name
 from ecg.metrics import MATCH_S, match_beats
-from ecg.record import Record, read_record
+from ecg.reader import read_record
+from ecg.record import Record
 from training.heard import Heard
 
 WORST_RECORDS = 5

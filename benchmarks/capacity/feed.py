@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecg.chunk import Chunk
-from ecg.record import read_record
+from ecg.reader import read_record
 from ecg.simulator import Simulator
 from training.split import DS1
 

@@ -22,8 +22,9 @@ from numpy.typing import NDArray
 
 from benchmarks.capacity.feed import FS, STREAM, Feed, Tape, name_of, open_feed
 from stream.kafka import partition_for
-from stream.messages import Signal, Waveform, encode_waveform
+from stream.messages import Signal, Waveform
 from stream.topics import WAVEFORMS
+from stream.wire import encode_waveform
 
 _SLOT_S = 0.005
 """It sleeps so long at most between two looks at the clock."""

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.signal import butter, sosfilt
 
-from stream.messages import decode_waveform
+from stream.wire import decode_waveform
 
 FS = 360.0
 BAND_HZ = (0.5, 40.0)

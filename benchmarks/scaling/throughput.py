@@ -21,6 +21,8 @@ class Throughput:
     wall_s: float
     times_real_time: float
     """Patients in real time that are judged at this speed."""
+    catching_up: float
+    """How many times as fast as they send the patients of the backlog are caught up with."""
     scorer_cpu_s: float
     """CPU time of the scorers while they judge."""
     patients_per_core: float
@@ -63,6 +65,7 @@ def throughput(cluster: Cluster, number: int, *, patients: int) -> Throughput:
         patient_s=patient_s,
         wall_s=wall_s,
         times_real_time=patient_s / wall_s,
+        catching_up=source.duration_s / wall_s,
         scorer_cpu_s=used_s,
         patients_per_core=patient_s / used_s,
     )

@@ -6,16 +6,8 @@ from benchmarks.sizing.site import Site
 from ecg.checkpoint import load
 from ecg.monitor import Monitor
 from ecg.simulator import Simulator
-from stream.messages import (
-    FindingsMessage,
-    ScoreState,
-    Signal,
-    Waveform,
-    encode,
-    encode_waveform,
-    headers_of,
-    pack_samples,
-)
+from stream.messages import FindingsMessage, ScoreState, Signal, Waveform
+from stream.wire import encode, encode_waveform, headers_of, pack_samples
 
 STATE_EVERY_S = 30.0
 """How often ``score`` writes a patient's state."""

@@ -22,11 +22,9 @@ from stream.messages import (
     RoleMessage,
     Signal,
     Waveform,
-    encode,
-    encode_waveform,
-    pack_samples,
 )
 from stream.topics import ALARMS, FINDINGS, PATIENTS, ROLES, WAVEFORMS
+from stream.wire import encode, encode_waveform, pack_samples
 
 FS = 250.0
 CHUNK = 50

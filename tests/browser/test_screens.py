@@ -10,8 +10,9 @@ from playwright.sync_api import Page, expect
 
 from ecg.alarm import Action
 from stream.kafka import Cluster, Reader
-from stream.messages import ActionMessage, decode
+from stream.messages import ActionMessage
 from stream.topics import ACTIONS
+from stream.wire import decode
 from tests.browser.conftest import Dashboard
 from tests.browser.hospital import Hospital
 

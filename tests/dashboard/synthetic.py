@@ -17,12 +17,10 @@ from stream.messages import (
     Signal,
     TrendMessage,
     Waveform,
-    encode,
-    encode_waveform,
-    pack_samples,
 )
 from stream.topics import ALARMS, FINDINGS, PATIENTS, ROLES, TRENDS, WAVEFORMS, Topic
 from stream.view import View
+from stream.wire import encode, encode_waveform, pack_samples
 
 FS = 100.0
 START_NS = 1_700_000_000_000_000_000

@@ -10,7 +10,7 @@ import wfdb
 from ecg.annotation import read_annotations
 from ecg.download import download, list_remote
 from ecg.errors import DownloadError
-from ecg.record import read_record, record_names
+from ecg.reader import read_record, record_names
 from ecg.script import Step
 from ecg.simulator import Simulator, write_wfdb
 

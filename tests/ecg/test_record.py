@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from ecg.chunk import MISSING
 from ecg.errors import EcgError, LeadError, RateError, RecordError
-from ecg.record import RESCALED_GAIN, Record, read_record, record_names
+from ecg.reader import RESCALED_GAIN, read_record, record_names
+from ecg.record import Record
 from tests import need
 
 

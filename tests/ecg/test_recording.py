@@ -8,7 +8,7 @@ import wfdb
 from numpy.typing import NDArray
 
 from ecg.errors import RecordError
-from ecg.record import read_record
+from ecg.reader import read_record
 from ecg.recording import Column, Recording
 
 COLUMNS = (

@@ -11,7 +11,7 @@ from ecg.annotation import read_annotations
 from ecg.chunk import MISSING
 from ecg.electrodes import GAIN, RAIL_MV
 from ecg.errors import LeadError, RateError, ScriptError
-from ecg.record import read_record
+from ecg.reader import read_record
 from ecg.script import DEMO_SCRIPT, Step
 from ecg.simulator import Simulator, Then, write_wfdb
 

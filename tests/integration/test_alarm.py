@@ -23,8 +23,6 @@ from stream.messages import (
     PatientMessage,
     RoleMessage,
     TrendMessage,
-    decode,
-    encode,
 )
 from stream.topics import (
     ACTIONS,
@@ -37,6 +35,7 @@ from stream.topics import (
     TRENDS,
 )
 from stream.watermark import Heard
+from stream.wire import decode, encode
 from tests.story import FS, START_NS, Story, cut, regular
 
 VT = Story(

@@ -16,10 +16,11 @@ from ecg.alarm_cycle import PatientAlarms
 from ecg.finding import Findings
 from stream.broker import die_with_parent
 from stream.kafka import Cluster, Producer, Reader
-from stream.messages import ActionMessage, AlarmMessage, FindingsMessage, TrendMessage, encode
-from stream.messages import decode as decoded
+from stream.messages import ActionMessage, AlarmMessage, FindingsMessage, TrendMessage
 from stream.topics import ACTIONS, ALARMS, FINDINGS, TRENDS
 from stream.watermark import Heard
+from stream.wire import decode as decoded
+from stream.wire import encode
 from tests.story import FS, START_NS, Story, cut, regular
 
 STORY = Story(

@@ -11,7 +11,7 @@ import pytest
 import wfdb
 
 from ecg.monitor import Monitor
-from ecg.record import read_record
+from ecg.reader import read_record
 from ecg.recording import Column, Recording
 from stream import archive
 from stream.archive import run_archive

@@ -14,10 +14,11 @@ from stream.broker import free_port
 from stream.courier import Delivery
 from stream.endpoint import Endpoint, new_secret
 from stream.kafka import Cluster, Consumer, Producer, Reader
-from stream.messages import DeadLetter, RoleMessage, decode
+from stream.messages import DeadLetter, RoleMessage
 from stream.notify import group_of, run_notify
 from stream.receiver import Received, Receiver
 from stream.topics import ALARMS, DEAD_LETTERS, ROLES
+from stream.wire import decode
 from tests.stream.alarms import body
 
 pytestmark = pytest.mark.kafka

@@ -16,11 +16,12 @@ from ecg.alarm import Limits
 from stream.broker import EmbeddedBroker, free_port
 from stream.errors import SettingsError
 from stream.kafka import Cluster, Incoming, Producer, Reader, create_topics, partition_for
-from stream.messages import PatientMessage, Waveform, decode, decode_waveform, encode
+from stream.messages import PatientMessage, Waveform
 from stream.pace import Progress
 from stream.replay import register, run_replay
 from stream.source import Source
 from stream.topics import PATIENTS, TOPICS, WAVEFORMS
+from stream.wire import decode, decode_waveform, encode
 from tests.stream.test_source import counting_source
 
 

@@ -15,18 +15,10 @@ from ecg.monitor import Monitor
 from stream import metrics
 from stream.broker import EmbeddedBroker, free_port
 from stream.kafka import Cluster, Producer, Reader, create_topics, partition_for
-from stream.messages import (
-    DeadLetter,
-    FindingsMessage,
-    RoleMessage,
-    ScoreState,
-    Signal,
-    Waveform,
-    decode,
-    encode_waveform,
-)
+from stream.messages import DeadLetter, FindingsMessage, RoleMessage, ScoreState, Signal, Waveform
 from stream.score import run_score
 from stream.topics import DEAD_LETTERS, ROLES, SCORE_STATE, TOPICS, WAVEFORMS
+from stream.wire import decode, encode_waveform
 from tests.fake_monitor import FakeMonitor
 from tests.waveforms import Listener, all_findings, chunks, cut, noise, send, waveform
 

@@ -12,8 +12,9 @@ import pytest
 from ecg.monitor import Monitor
 from ecg.simulator import Simulator
 from stream.kafka import Cluster, Producer, Reader
-from stream.messages import EPOCH_KEY, FindingsMessage, Signal, Waveform, decode
+from stream.messages import EPOCH_KEY, FindingsMessage, Signal, Waveform
 from stream.topics import FINDINGS
+from stream.wire import decode
 from tests.integration.runner import Fault, Runner, alive, stopped, wait_until
 from tests.waveforms import Listener, all_findings, chunks, cut, send
 

@@ -8,9 +8,10 @@ import pytest
 
 from stream.errors import FencedError
 from stream.kafka import Cluster, Consumer, Producer
-from stream.messages import EPOCH_KEY, FindingsMessage, ScoreState, decode, encode
+from stream.messages import EPOCH_KEY, FindingsMessage, ScoreState
 from stream.takeover import Taken, new_era, take_over
 from stream.topics import FINDINGS, SCORE_STATE, WAVEFORMS
+from stream.wire import decode, encode
 
 P = 2
 PATIENT = "p7"  # any: the partition is given

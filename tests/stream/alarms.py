@@ -3,7 +3,8 @@
 from typing import Literal
 
 from ecg.alarm import AlarmEvent, Priority
-from stream.messages import AlarmMessage, encode
+from stream.messages import AlarmMessage
+from stream.wire import encode
 
 
 def alarm(

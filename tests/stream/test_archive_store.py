@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ecg.chunk import MISSING
 from ecg.finding import Beat, RhythmWindow, Status
-from ecg.record import record_names
+from ecg.reader import record_names
 from stream import archive_store
 from stream.archive_directory import safe_name
 from stream.archive_store import Store

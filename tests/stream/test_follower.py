@@ -9,9 +9,10 @@ import pytest
 from ecg.alarm import Limits
 from stream.actions import LONGEST_SILENCE_S, Actions
 from stream.kafka import Cluster, Producer, Reader
-from stream.messages import ActionMessage, AlarmMessage, decode, encode, encode_waveform
+from stream.messages import ActionMessage, AlarmMessage
 from stream.topics import ACTIONS, ALARMS, WAVEFORMS
 from stream.view import Follower, View
+from stream.wire import decode, encode, encode_waveform
 from tests.dashboard.synthetic import FS, alarm, ramp, waveform
 
 

@@ -3,8 +3,9 @@
 from stream.clock import ManualClock
 from stream.health import unwatched
 from stream.kafka import Cluster, Producer
-from stream.messages import RoleMessage, encode
+from stream.messages import RoleMessage
 from stream.topics import ROLES
+from stream.wire import encode
 
 NOW_NS = 1_800_000_000_000_000_000
 SECOND_NS = 1_000_000_000

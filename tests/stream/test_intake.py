@@ -13,12 +13,13 @@ from stream import score_intake
 from stream.dead_letter import DeadLetters
 from stream.kafka import Incoming
 from stream.ledger import Ledger
-from stream.messages import ScoreState, Signal, Waveform, encode_waveform
+from stream.messages import ScoreState, Signal, Waveform
 from stream.score_intake import SHARE, Intake
 from stream.score_patient import Partition
 from stream.takeover import Taken
 from stream.topics import FINDINGS, WAVEFORMS
 from stream.watermark import Watermarks
+from stream.wire import encode_waveform
 from tests.waveforms import START_NS, chunks, noise, waveform
 
 W = WAVEFORMS.name

@@ -10,12 +10,13 @@ from ecg.finding import Beat, Findings, Span
 from stream.clock import ManualClock
 from stream.kafka import Place, Producer
 from stream.ledger import Ledger
-from stream.messages import FindingsMessage, ScoreState, decode
+from stream.messages import FindingsMessage, ScoreState
 from stream.score_output import HOLD_S, Output
 from stream.score_patient import Partition
 from stream.takeover import Taken
 from stream.topics import FINDINGS, WAVEFORMS
 from stream.watermark import Watermarks
+from stream.wire import decode
 
 
 class Sent:

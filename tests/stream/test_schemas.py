@@ -13,15 +13,9 @@ from ecg.alarm import Action
 from ecg.alarm_cycle import PatientAlarms
 from stream import topics
 from stream.alarm_output import alarm_message, trend_message
-from stream.messages import (
-    ActionMessage,
-    FindingsMessage,
-    PatientMessage,
-    decode_waveform,
-    encode,
-    encode_waveform,
-)
+from stream.messages import ActionMessage, FindingsMessage, PatientMessage
 from stream.schemas import TYPES, files, schemas
+from stream.wire import decode_waveform, encode, encode_waveform
 from tests.story import START_NS, Story, regular
 
 SHIPPED = Path(__file__).parents[2] / "docs" / "reference" / "messages"

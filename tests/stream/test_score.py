@@ -8,7 +8,8 @@ from ecg.errors import ChunkError
 from ecg.monitor import Monitor
 from ecg.warm import warm_up
 from stream.chunks import chunk_of
-from stream.messages import Signal, decode_waveform, encode_waveform
+from stream.messages import Signal
+from stream.wire import decode_waveform, encode_waveform
 from tests.waveforms import noise, waveform
 
 

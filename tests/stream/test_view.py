@@ -10,11 +10,12 @@ from ecg.alarm import Action
 from ecg.alarm_cycle import PatientAlarms
 from ecg.chunk import MISSING
 from stream.kafka import Incoming
-from stream.messages import AlarmState, PatientMessage, RoleMessage, encode
+from stream.messages import AlarmState, PatientMessage, RoleMessage
 from stream.recent import WAVEFORM_S, Recent
 from stream.topics import ALARM_STATE, FINDINGS, PATIENTS, WAVEFORMS, Topic
 from stream.trouble import SILENT_S
 from stream.view import View
+from stream.wire import encode
 from tests.dashboard.synthetic import (
     FS,
     START_NS,

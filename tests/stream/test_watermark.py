@@ -6,15 +6,9 @@ from ecg.alarm import AlarmEvent
 from ecg.finding import Beat, Gap, Span
 from stream.errors import DecodeError
 from stream.kafka import Incoming
-from stream.messages import (
-    EPOCH_KEY,
-    AlarmMessage,
-    EpochMessage,
-    FindingsMessage,
-    TrendMessage,
-    encode,
-)
+from stream.messages import EPOCH_KEY, AlarmMessage, EpochMessage, FindingsMessage, TrendMessage
 from stream.watermark import ALARMS_KEPT, STREAMS_KEPT, Heard, Watermarks
+from stream.wire import encode
 
 
 def incoming(value: bytes | None, *, key: str = "p1", partition: int = 0) -> Incoming:

@@ -9,7 +9,7 @@ from ecg.errors import RecordError
 from ecg.finding import BEAT_CLASSES
 from ecg.model import ARTEFACT, OUTPUTS
 from ecg.monitor import Monitor
-from ecg.record import read_record
+from ecg.reader import read_record
 from ecg.roster import Place
 from ecg.script import Step
 from ecg.simulator import Simulator, write_wfdb

@@ -6,7 +6,7 @@ import numpy as np
 from ecg import qrs_weights
 from ecg.annotation import Annotations, read_annotations
 from ecg.candidate import N_LOOKS
-from ecg.record import read_record
+from ecg.reader import read_record
 from ecg.script import Step
 from ecg.simulator import Simulator, write_wfdb
 from training.candidates import Candidates, filtered, hear, label

@@ -8,7 +8,7 @@ import pytest
 from ecg.annotation import read_annotations
 from ecg.errors import RecordError
 from ecg.model import ARTEFACT, OUTPUTS
-from ecg.record import read_record
+from ecg.reader import read_record
 from ecg.script import Step
 from ecg.simulator import Simulator, write_wfdb
 from tests import need
