@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 import torch
 
 from ecg.chunk import Chunk
+from ecg.errors import EcgError
 from ecg.finding import Findings
 from ecg.monitor import Monitor
 from stream import metrics
@@ -179,12 +180,17 @@ class Score:
 
     def _judge(self, admitted: Sequence[tuple[Incoming, Chunk]]) -> list[Findings]:
         chunks = [chunk for _, chunk in admitted]
-        refusals = self._monitor.refusals(chunks)
-        if refusals:
+        try:
+            return self._monitor.advance(chunks)
+        except EcgError:  # before anything has changed: the others are judged without the refused
+            refusals = self._monitor.refusals(chunks)
+            if not refusals:
+                raise
             for position, error in refusals.items():
                 self._dead_letters.give_up(admitted[position][0], "refused", str(error))
-            chunks = [chunk for position, chunk in enumerate(chunks) if position not in refusals]
-        return self._monitor.advance(chunks)
+            return self._monitor.advance(
+                [chunk for position, chunk in enumerate(chunks) if position not in refusals]
+            )
 
     def _press_back(self) -> None:
         """Stop reading a partition of which too much waits, and go on when half of it is done."""

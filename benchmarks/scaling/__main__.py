@@ -41,8 +41,8 @@ def markdown_of(scaling: Mapping[str, Any]) -> str:
     parts = []
     if rows := scaling.get("throughput"):
         lines = [
-            f"| scorers | a backlog of {scaling['backlog']:,} patients is caught up, times real time "
-            "| as fast as so many patients in real time | scorers' CPU, s | patients a core |",
+            f"| scorers | a backlog of {scaling['backlog']:,} patients is caught up, times real "
+            "time | as fast as so many patients in real time | scorers' CPU, s | patients a core |",
             "|---:|---:|---:|---:|---:|",
         ]
         for row in rows:
