@@ -19,9 +19,9 @@ from training.fit import FitSettings, calibrate
 from training.lesson import Lesson
 
 OPINION_SHARE = 1.0
-"""Weight of the teachers' opinion in the loss; the labels have the rest, which is nothing. By people
-held out a student judges as well as its teachers each for themselves when it does not see labels; with
-30 % of them it calls S on DS1 10 points worse: it learns those few people by heart."""
+"""Weight of the teachers' opinion in the loss; the labels have the rest, which is nothing. By
+people held out a student judges as well as one of its teachers when it does not see labels; with
+30 % of them it calls S on DS1 10 points worse, for it learns those few people by heart."""
 SIZE = BeatLSTMSize(conv=(8, 16, 16), beat=48, hidden=48)
 """Size of a student: half its teachers' work for each beat, which the engine is meant to carry for
 20,000 patients a core."""
