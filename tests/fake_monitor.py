@@ -41,6 +41,8 @@ class FakeMonitor:
         return refused
 
     def advance(self, chunks: Sequence[Chunk]) -> list[Findings]:
+        for error in self.refusals(chunks).values():
+            raise error
         found: dict[tuple[str, str], list[Findings]] = {}
         for chunk in chunks:
             patient = self._patients.get(chunk.patient)
