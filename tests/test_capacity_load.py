@@ -169,8 +169,8 @@ def frame_in(module: str, function: str) -> Any:
 
 def test_stages_are_told_by_module_and_function() -> None:
     assert stage_of(frame_in("ecg.judge", "judge_beats")) == "model"
-    assert stage_of(frame_in("stream.messages", "decode_waveform")) == "decode"
-    assert stage_of(frame_in("stream.messages", "encode")) == "encode"
+    assert stage_of(frame_in("stream.wire", "decode_waveform")) == "decode"
+    assert stage_of(frame_in("stream.wire", "encode")) == "encode"
     assert stage_of(frame_in("stream.kafka.consumer", "poll")) == "fetch"
     assert stage_of(frame_in("stream.kafka.consumer", "commit")) == "commit"
     assert stage_of(None) == OTHER
