@@ -1,12 +1,27 @@
-"""Warming up runs all that is compiled, so that no patient waits for it later."""
+"""Warming up touches what a patient's first chunk would wait for."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 
-from ecg import kernel
-from ecg.warm import warm_up
+from ecg import kernel, warm
+from ecg.chunk import Chunk
+from ecg.finding import Findings
+from ecg.monitor import Monitor
+
+
+def test_warm_up_finds_beats_so_that_they_are_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[Findings] = []
+
+    class Watched(Monitor):
+        def advance(self, chunks: Sequence[Chunk]) -> list[Findings]:
+            found.extend(super().advance(chunks))
+            return found
+
+    monkeypatch.setattr(warm, "Monitor", Watched)
+    warm.warm_up()
+    assert sum(len(findings.beats) for findings in found) >= 3
 
 
 def test_every_compiled_entry_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -26,5 +41,5 @@ def test_every_compiled_entry_is_called(monkeypatch: pytest.MonkeyPatch) -> None
 
     for name in entries:
         monkeypatch.setattr(kernel, name, noting(name, getattr(kernel, name)))
-    warm_up()
+    warm.warm_up()
     assert called == set(entries) == {"advance", "drain"}
