@@ -65,21 +65,7 @@ class Epoch:
     """Of each output on the validation records, by detected beats; empty without any."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Teaching:
-    """What teachers add to the labels.
-
-    Parameters
-    ----------
-    opinion : callable
-        Windows and contexts of a batch of sequences to probabilities, shape
-        (n_sequences, n_beats, len(OUTPUTS)).
-    share : float
-        Weight of the teachers' opinion in the loss, 0 to 1; the labels have the rest.
-    """
-
-    opinion: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
-    share: float
+_Opinion = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 def fit(
@@ -89,7 +75,7 @@ def fit(
     *,
     size: BeatLSTMSize | None = None,
     variant: Variant | None = None,
-    teaching: Teaching | None = None,
+    opinion: _Opinion | None = None,
     checkpoint: Path | None = None,
     progress: Callable[[Epoch], None] | None = None,
 ) -> tuple[nn.Module, list[Epoch]]:
@@ -105,8 +91,9 @@ def fit(
     size : BeatLSTMSize, optional
     variant : Variant, optional
         Another model than ``BeatLSTM``, or one that sees less.
-    teaching : Teaching, optional
-        Teachers; also their opinion on beats without a label is learnt then.
+    opinion : callable, optional
+        What teachers think, learnt in place of the labels: windows and contexts of a batch of
+        sequences to probabilities, shape (n_sequences, n_beats, len(OUTPUTS)).
     checkpoint : Path, optional
         Kept there after every epoch; if there is one, the fit goes on from it. It must
         be of the same fit: the caller names it after what decides the result.
@@ -157,7 +144,7 @@ def fit(
         total = 0.0
         for _ in range(steps):
             batch = draw(usable, shares, rng, shape=shape, change=variant.augment)
-            loss = _loss(model, batch, loss_of, teaching, device)
+            loss = _loss(model, batch, loss_of, opinion, device)
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]  # torch's own stub lacks it
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -249,23 +236,19 @@ def _loss(
     model: nn.Module,
     batch: Batch,
     loss_of: nn.CrossEntropyLoss,
-    teaching: Teaching | None,
+    opinion: _Opinion | None,
     device: torch.device,
 ) -> torch.Tensor:
     windows = torch.from_numpy(batch.windows).to(device)
     contexts = torch.from_numpy(batch.contexts).to(device)
-    targets = torch.from_numpy(batch.targets).to(device).flatten()
     logits = model(windows, contexts).flatten(0, 1)
-    if teaching is None:
-        loss: torch.Tensor = loss_of(logits, targets)
+    if opinion is None:
+        loss: torch.Tensor = loss_of(logits, torch.from_numpy(batch.targets).to(device).flatten())
         return loss
     present = torch.from_numpy(batch.present).to(device).flatten()
-    opinion = teaching.opinion(windows, contexts).flatten(0, 1)
+    thought = opinion(windows, contexts).flatten(0, 1)
     # the cross entropy to the teachers' mean: the divergence but for a constant
-    loss = teaching.share * nn.functional.cross_entropy(logits[present], opinion[present])
-    if bool((targets != UNLABELLED).any()):  # a mean over no label is not a number
-        loss = loss + (1 - teaching.share) * loss_of(logits, targets)
-    return loss
+    return nn.functional.cross_entropy(logits[present], thought[present])
 
 
 def _look(

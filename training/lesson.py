@@ -18,7 +18,7 @@ from torch import nn
 import ecg
 from ecg.model import BeatLSTMSize
 from training.files import digest_of, write_whole
-from training.fit import Epoch, FitSettings, Teaching, fit, judge_sequence
+from training.fit import Epoch, FitSettings, fit, judge_sequence
 from training.processes import PROCESSES, Tell, run_apart
 from training.store import read_beats
 from training.variant import Variant
@@ -40,9 +40,7 @@ class Lesson:
     size : BeatLSTMSize
     variant : Variant
     teachers : tuple of Lesson
-        Models whose opinion is learnt, too.
-    share : float
-        Weight of their opinion in the loss; the labels have the rest.
+        Models whose opinion is learnt in place of the labels.
     """
 
     taught: tuple[Path, ...]
@@ -51,7 +49,6 @@ class Lesson:
     size: BeatLSTMSize = field(default_factory=BeatLSTMSize)
     variant: Variant = field(default_factory=Variant)
     teachers: tuple["Lesson", ...] = ()
-    share: float = 0.0
 
     def key(self) -> str:
         """Return a name that changes with everything that decides the result."""
@@ -64,7 +61,6 @@ class Lesson:
             "size": self.size.as_dict(),
             "variant": self.variant.as_dict(),
             "teachers": [teacher.key() for teacher in self.teachers],
-            "share": self.share,
             "torch": torch.__version__,
             "numpy": np.__version__,
         }
@@ -156,17 +152,14 @@ def _learn(task: tuple[Lesson, Path], tell: Tell) -> None:
     file = _file(lesson, work)
     taught = [read_beats(path) for path in lesson.taught]
     examined = [read_beats(path) for path in lesson.examined]
-    teaching = None
-    if lesson.teachers:
-        teachers = [recall(teacher, work).model for teacher in lesson.teachers]
-        teaching = Teaching(opinion=Opinion(teachers), share=lesson.share)
+    teachers = [recall(teacher, work).model for teacher in lesson.teachers]
     model, epochs = fit(
         taught,
         [s for s in examined if len(s)],
         lesson.settings,
         size=lesson.size,
         variant=lesson.variant,
-        teaching=teaching,
+        opinion=Opinion(teachers) if teachers else None,
         checkpoint=_checkpoint(file),
         progress=lambda epoch: tell(asdict(epoch)),
     )
