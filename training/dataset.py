@@ -5,7 +5,8 @@ the features of the beats it *detected*; there is no second way to make them.
 A detection is labelled by the annotation within 150 ms of it, and as artefact
 where there is none. Flutter stretches have no label: nobody marked their beats.
 Recordings of which only the rhythm is known teach one thing: in atrial
-fibrillation a beat of the usual shape is N, however early it comes.
+fibrillation a beat of the usual shape is N, however early it comes, and where the
+rhythm is normal no beat is anything else.
 """
 
 import csv
@@ -35,6 +36,10 @@ MATCH_S = 0.15
 UNLABELLED = -100
 """Target of a beat that nobody labelled; the loss leaves it out (torch's own value)."""
 
+NORMAL = -101
+"""Target of a detection in a recording whose rhythm was called normal: a beat of class N, or none.
+Only what teachers think is held against it."""
+
 USUAL_LIKENESS = 0.75
 """Correlation with the patient's template from which a beat counts as of the usual shape."""
 
@@ -56,7 +61,7 @@ class BeatSequence:
     fibrillation : ndarray, shape (n_beats,)
         Probability that the atria fibrillate, by ``ecg.fibrillation``; no beat model sees it.
     targets : ndarray of int, shape (n_beats,)
-        Position in ``ecg.model.OUTPUTS``, or ``UNLABELLED``.
+        Position in ``ecg.model.OUTPUTS``, ``UNLABELLED`` or ``NORMAL``.
     """
 
     record: str
@@ -128,6 +133,18 @@ def observe_unmarked(path: Path) -> BeatSequence:
         If the record cannot be read.
     """
     return _observe(path, read_record(path))
+
+
+def observe_normal(path: Path) -> BeatSequence:
+    """Do the same with a record whose rhythm was called normal; all have the target ``NORMAL``.
+
+    Raises
+    ------
+    RecordError
+        If the record cannot be read.
+    """
+    unnamed = observe_unmarked(path)
+    return replace(unnamed, targets=np.full(len(unnamed), NORMAL, np.int64))
 
 
 def fibrillation_records(directory: Path) -> list[str]:
@@ -231,6 +248,6 @@ def class_counts(sequences: Sequence[BeatSequence]) -> dict[str, int]:
     """Return how many beats of each output there are."""
     counts = np.zeros(len(OUTPUTS), dtype=np.int64)
     for sequence in sequences:
-        known = sequence.targets[sequence.targets != UNLABELLED]
+        known = sequence.targets[sequence.targets >= 0]
         counts += np.bincount(known, minlength=len(OUTPUTS))
     return {name: int(n) for name, n in zip(OUTPUTS, counts, strict=True)}

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ecg.judge import choose_device
-from ecg.model import OUTPUTS, BeatLSTMSize
+from ecg.model import ARTEFACT, OUTPUTS, BeatLSTMSize
 from training.batch import Batch, draw
-from training.dataset import UNLABELLED, BeatSequence, class_counts
+from training.dataset import NORMAL, UNLABELLED, BeatSequence, class_counts
 from training.resume import Progress, repeatable
 from training.variant import Variant
 
@@ -65,6 +65,11 @@ class Epoch:
     """Of each output on the validation records, by detected beats; empty without any."""
 
 
+_IN_NORMAL_RHYTHM = torch.tensor([name in ("N", ARTEFACT) for name in OUTPUTS])
+"""Outputs that a recording of normal rhythm can have."""
+_LEAST = 1e-6
+"""Keeps what teachers think nearly impossible from being divided by nothing."""
+
 _Opinion = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
@@ -93,7 +98,8 @@ def fit(
         Another model than ``BeatLSTM``, or one that sees less.
     opinion : callable, optional
         What teachers think, learnt in place of the labels: windows and contexts of a batch of
-        sequences to probabilities, shape (n_sequences, n_beats, len(OUTPUTS)).
+        sequences to probabilities, shape (n_sequences, n_beats, len(OUTPUTS)). Where a target is
+        ``NORMAL`` they are corrected: only N and artefact are possible.
     checkpoint : Path, optional
         Kept there after every epoch; if there is one, the fit goes on from it. It must
         be of the same fit: the caller names it after what decides the result.
@@ -210,7 +216,7 @@ def scores_by_class(
     predicted: NDArray[np.int64], targets: NDArray[np.int64]
 ) -> dict[str, dict[str, float]]:
     """Return se, ppv and f1 of each output among labelled detections; 0 where there are none."""
-    known = targets != UNLABELLED
+    known = targets >= 0
     predicted, targets = predicted[known], targets[known]
     scores = {}
     for k, name in enumerate(OUTPUTS):
@@ -227,7 +233,7 @@ def scores_by_class(
 def _weights(sequences: Sequence[BeatSequence], power: float) -> torch.Tensor:
     counts = np.array(list(class_counts(sequences).values()), dtype=np.float64)
     # a class with a handful of beats (F, Q) must not outshout the others
-    shares = np.maximum(counts / counts.sum(), 0.003)
+    shares = np.maximum(counts / max(counts.sum(), 1.0), 0.003)
     weights = shares**-power
     return torch.tensor(weights / (weights * shares).sum(), dtype=torch.float32)
 
@@ -241,12 +247,15 @@ def _loss(
 ) -> torch.Tensor:
     windows = torch.from_numpy(batch.windows).to(device)
     contexts = torch.from_numpy(batch.contexts).to(device)
+    targets = torch.from_numpy(batch.targets).to(device).flatten()
     logits = model(windows, contexts).flatten(0, 1)
     if opinion is None:
-        loss: torch.Tensor = loss_of(logits, torch.from_numpy(batch.targets).to(device).flatten())
+        loss: torch.Tensor = loss_of(logits, targets)
         return loss
     present = torch.from_numpy(batch.present).to(device).flatten()
     thought = opinion(windows, contexts).flatten(0, 1)
+    thought[(targets == NORMAL)[:, None] & ~_IN_NORMAL_RHYTHM.to(device)] = 0.0
+    thought /= thought.sum(dim=-1, keepdim=True).clamp_min(_LEAST)
     # the cross entropy to the teachers' mean: the divergence but for a constant
     return nn.functional.cross_entropy(logits[present], thought[present])
 

@@ -29,7 +29,7 @@ def train(
     ] = None,
     databases: Annotated[
         str, typer.Option(help="What to learn from, separated by commas.")
-    ] = "mitdb,svdb,vfdb,challenge2017,nstdb",
+    ] = "mitdb,svdb,vfdb,challenge2017,challenge2015,nstdb",
     epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the beats.")] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same model.")] = 0,
     seeds: Annotated[

@@ -1,5 +1,6 @@
 """Which records teach, where they come from, and how each of them is observed."""
 
+import csv
 from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
@@ -8,7 +9,7 @@ from ecg.errors import RecordError
 from ecg.reader import record_names
 from training import noise
 from training.ablation import Observed
-from training.dataset import fibrillation_records
+from training.dataset import fibrillation_records, rhythms_named
 from training.split import DS1, DS2, check_apart
 from training.store import Kind, observe
 
@@ -18,36 +19,38 @@ BEAT_DATABASES = ("mitdb", "svdb")
 FIBRILLATION = "challenge2017"
 """Database of short records whose rhythm is known; those of atrial fibrillation teach."""
 
-OPINIONS = ("vfdb", FIBRILLATION, "challenge2015")
+BEDSIDE = "challenge2015"
+"""Database of alarms at bedsides; where no lethal one was true, it teaches what looks like one."""
+
+OPINIONS = ("vfdb", FIBRILLATION, BEDSIDE)
 """Databases whose beats nobody named; a student learns what its teachers think of them."""
 
 NOISE = noise.DATABASE
 """Database of noise, with which records teach a second time."""
 
-DATABASES = (*BEAT_DATABASES, "vfdb", FIBRILLATION, NOISE)
+DATABASES = (*BEAT_DATABASES, "vfdb", FIBRILLATION, BEDSIDE, NOISE)
 """The same, and databases of rhythms and of noise."""
+
+_LETHAL = ("Asystole", "Ventricular_Tachycardia", "Ventricular_Flutter_Fib")
+"""Alarms of ``BEDSIDE`` which, if true, leave open what the rhythm model should have said."""
 
 SOURCES = {
     "mitdb": "MIT-BIH Arrhythmia Database 1.0.0 (Moody & Mark, IEEE EMB 2001;20(3):45-50)",
     "vfdb": "MIT-BIH Malignant Ventricular Ectopy Database 1.0.0 (Greenwald, MS thesis, MIT, 1986)",
     FIBRILLATION: "PhysioNet/CinC Challenge 2017 (Clifford et al., Computing in Cardiology 2017)",
-    "challenge2015": "PhysioNet/CinC Challenge 2015 (Clifford et al., Comput. Cardiol. 2015)",
+    BEDSIDE: "PhysioNet/CinC Challenge 2015 (Clifford et al., Comput. Cardiol. 2015)",
     NOISE: "MIT-BIH Noise Stress Test Database 1.0.0 (Moody et al., Comput. Cardiol. 1984;11:381)",
     "svdb": "MIT-BIH Supraventricular Arrhythmia Database 1.0.0 (Greenwald, PhD thesis, 1990)",
 }
 
 
-def kinds(path: Path) -> tuple[Kind, ...]:
-    """Return how a record to learn from is observed."""
-    if path.parent.name == FIBRILLATION:
-        return ("fibrillating",)
-    if path.parent.name == "mitdb":
-        return ("seconds", "detected")
-    return ("seconds",) if path.parent.name == "vfdb" else ("detected",)
+def beat_kind(path: Path) -> Kind:
+    """Return how a record of ``training_paths`` is observed."""
+    return "fibrillating" if path.parent.name == FIBRILLATION else "detected"
 
 
 def training_paths(data: Path, databases: tuple[str, ...]) -> list[Path]:
-    """Return the records to learn from, and make sure that no examined person is among them.
+    """Return the records that teach beats, and make sure that no examined person is among them.
 
     Raises
     ------
@@ -92,7 +95,7 @@ def observed_to_learn(
         If recordings are absent or cannot be read.
     """
     paths = training_paths(data, (*BEAT_DATABASES, FIBRILLATION, NOISE))
-    asked = [(path, kinds(path)[-1]) for path in paths]
+    asked = [(path, beat_kind(path)) for path in paths]
     found = observe([*asked, *noisy_copies(paths)], work, progress=progress)
     return found[: len(paths)], found[len(paths) :]
 
@@ -129,20 +132,59 @@ def observed_both_ways(
     )
 
 
-def opinion_paths(data: Path) -> list[Path]:
-    """Return the records on which only teachers have an opinion, of databases that are there."""
-    return [
-        directory / name
-        for directory in (data / database for database in OPINIONS)
-        if directory.is_dir()
-        for name in record_names(directory)
-        if directory.name != FIBRILLATION or name not in fibrillation_records(directory)
-    ]
+def rhythm_records(data: Path, databases: tuple[str, ...]) -> list[tuple[Path, Kind]]:
+    """Return the records that teach rhythms, and how each is observed.
+
+    In most the ventricles neither fibrillate nor stand still, which whoever labelled them had seen:
+    those of svdb; those of the 2017 challenge whose rhythm could be named; those of the 2015
+    challenge in which no asystole, ventricular tachycardia or fibrillation was a true alarm.
+    """
+    found: list[tuple[Path, Kind]] = []
+    for database in databases:
+        directory = data / database
+        names: Sequence[str] = ()
+        if database == "mitdb":
+            names = DS1
+        elif database in ("vfdb", "svdb"):
+            names = record_names(directory)
+        elif database == FIBRILLATION:
+            named = rhythms_named(directory)
+            names = [name for name in record_names(directory) if named[name] != "~"]
+        elif database == BEDSIDE:
+            names = _without_lethal_alarm(directory)
+        kind: Kind = "seconds" if database in ("mitdb", "vfdb") else "organised"
+        found += [(directory / name, kind) for name in names]
+    return found
+
+
+def opinion_records(data: Path) -> list[tuple[Path, Kind]]:
+    """Return records of which a student hears what teachers think, of databases that are there."""
+    found: list[tuple[Path, Kind]] = []
+    for directory in (data / database for database in OPINIONS):
+        if not directory.is_dir():
+            continue
+        named = rhythms_named(directory) if directory.name == FIBRILLATION else {}
+        for name in record_names(directory):
+            if named.get(name) != "A":  # which have labels
+                kind: Kind = "normal" if named.get(name) == "N" else "unmarked"
+                found.append((directory / name, kind))
+    return found
+
+
+def _without_lethal_alarm(directory: Path) -> list[str]:
+    listed = directory / "ALARMS"
+    if not listed.is_file():
+        raise RecordError(f"no {listed}: it says which alarms were true")
+    with listed.open(encoding="ascii", newline="") as lines:
+        return [name for name, alarm, true in csv.reader(lines)
+                if not (alarm in _LETHAL and true == "1")]  # fmt: skip
 
 
 def _names(directory: Path) -> Sequence[str]:
     if directory.name == "mitdb":
         return DS1
+    if directory.name in ("vfdb", BEDSIDE):
+        return ()  # nobody named their beats
     if directory.name == FIBRILLATION:
         return fibrillation_records(directory)
     return record_names(directory)

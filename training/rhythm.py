@@ -2,7 +2,8 @@
 
 Recordings of VF are few: vfdb has most of what can be had, mitdb 207 some
 flutter. Asystole is a few dozen seconds of vfdb and otherwise simulated, which
-the card says.
+the card says. What is neither is everywhere, and much of it looks like VF for a
+while: people at bedsides, and with a recorder in their hands, teach what is not.
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,6 +21,7 @@ from ecg.finding import RHYTHMS
 from ecg.model import RhythmLSTM
 from ecg.monitor import Monitor
 from ecg.reader import read_record
+from ecg.record import Record
 from ecg.rhythm import N_DESCRIPTORS
 from ecg.roster import Place
 from ecg.script import Step
@@ -34,6 +36,8 @@ UNTAUGHT = frozenset({"NOISE", "NOD", "VT"})
 passes into VF where two readers would not agree; either is a lethal alarm."""
 
 _LENGTH = 60
+_LONG = 1000
+"""Seconds from which a record is drawn as often as any other."""
 _BATCH = 32
 _STEPS = 1200
 _CHUNK = 2500
@@ -74,9 +78,20 @@ def observe_rhythm(path: Path) -> SecondSequence:
             for start, end in annotations.flutter
         ),
     ]
-    name = f"{path.parent.name}/{path.name}"
-    chunks = record.chunks("training", "training", chunk_samples=_CHUNK)
-    return _observe(name, chunks, stretches, fs=record.fs)
+    return _observe_record(path, record, stretches)
+
+
+def observe_organised(path: Path) -> SecondSequence:
+    """Do the same with a record throughout which the ventricles beat.
+
+    Raises
+    ------
+    RecordError
+        If the record cannot be read.
+    """
+    record = read_record(path)
+    throughout = RhythmStretch(rhythm="N", first_sample=0, end_sample=record.n_samples)
+    return _observe_record(path, record, [throughout])
 
 
 def simulated_rhythms(n: int, *, seed: int) -> list[SecondSequence]:
@@ -113,41 +128,31 @@ def simulated_rhythms(n: int, *, seed: int) -> list[SecondSequence]:
 
 
 def fit_rhythm(sequences: Sequence[SecondSequence], *, seed: int) -> RhythmLSTM:
-    """Fit the rhythm model; records are drawn equally often.
+    """Fit the rhythm model; records are drawn equally often, the short ones less.
 
     Raises
     ------
     ValueError
-        If no record is a minute long.
+        If there is no record, or none with VF.
     """
-    usable = [s for s in sequences if len(s.targets) > _LENGTH]
-    if not usable:
-        raise ValueError(f"no record has more than {_LENGTH} s to learn from")
+    usable = [s for s in sequences if len(s.targets)]
+    # a stretch of VF is what the model is for: half of the sequences are drawn around one
+    with_vf = [s for s in usable if (s.targets == RHYTHMS.index("vf")).any()]
+    if not with_vf:
+        raise ValueError(f"none of {len(usable)} records to learn from has VF")
+    shares = np.array([min(len(s.targets) / _LONG, 1.0) for s in usable])
+    shares /= shares.sum()
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     model = RhythmLSTM()
-    # a stretch of VF is what the model is for: half of the batches are drawn around one
-    with_vf = [s for s in usable if (s.targets == RHYTHMS.index("vf")).any()] or usable
     loss_of = nn.CrossEntropyLoss(ignore_index=UNLABELLED)
     optimiser = torch.optim.AdamW(model.parameters(), lr=5e-3, weight_decay=1e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 5e-3, total_steps=_STEPS)
     model.train()
     for _ in range(_STEPS):
-        picked = [
-            pool[int(rng.integers(len(pool)))]
-            for k in range(_BATCH)
-            for pool in [with_vf if k % 2 else usable]
-        ]
-        starts = [int(rng.integers(len(s.targets) - _LENGTH)) for s in picked]
-        descriptors = np.stack(
-            [s.descriptors[a : a + _LENGTH] for s, a in zip(picked, starts, strict=True)]
-        )
-        descriptors += rng.normal(0, 0.05, descriptors.shape).astype(np.float32)
-        # recorders differ in gain
-        descriptors[:, :, 0] += rng.normal(0, 0.5, (_BATCH, 1)).astype(np.float32)
-        targets = np.stack(
-            [s.targets[a : a + _LENGTH] for s, a in zip(picked, starts, strict=True)]
-        )
+        picked = [usable[k] for k in rng.choice(len(usable), _BATCH // 2, p=shares)]
+        picked += [with_vf[k] for k in rng.integers(len(with_vf), size=_BATCH // 2)]
+        descriptors, targets = _stretches(picked, rng)
         logits, _ = model(torch.from_numpy(descriptors))
         loss = loss_of(logits.flatten(0, 1), torch.from_numpy(targets).flatten())
         optimiser.zero_grad()
@@ -156,6 +161,23 @@ def fit_rhythm(sequences: Sequence[SecondSequence], *, seed: int) -> RhythmLSTM:
         optimiser.step()
         schedule.step()
     return model.eval()
+
+
+def _stretches(
+    picked: Sequence[SecondSequence], rng: np.random.Generator
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return a stretch of each record from anywhere, as another recorder may have shown it."""
+    descriptors = np.zeros((len(picked), _LENGTH, N_DESCRIPTORS), np.float32)
+    targets = np.full((len(picked), _LENGTH), UNLABELLED)
+    for row, s in enumerate(picked):
+        start = int(rng.integers(max(len(s.targets) - _LENGTH, 0) + 1))
+        n = min(len(s.targets) - start, _LENGTH)
+        descriptors[row, :n] = s.descriptors[start : start + n]
+        targets[row, :n] = s.targets[start : start + n]
+    descriptors += rng.normal(0, 0.05, descriptors.shape).astype(np.float32)
+    # recorders differ in gain
+    descriptors[:, :, 0] += rng.normal(0, 0.5, (len(picked), 1)).astype(np.float32)
+    return descriptors, targets
 
 
 @torch.inference_mode()
@@ -176,6 +198,13 @@ def seconds_scored(model: RhythmLSTM, sequences: Sequence[SecondSequence]) -> di
         "ppv": hits / called if called else float("nan"),
         "seconds": float(true),
     }
+
+
+def _observe_record(
+    path: Path, record: Record, stretches: Sequence[RhythmStretch]
+) -> SecondSequence:
+    chunks = record.chunks("training", "training", chunk_samples=_CHUNK)
+    return _observe(f"{path.parent.name}/{path.name}", chunks, stretches, fs=record.fs)
 
 
 def _observe(

@@ -23,24 +23,42 @@ from training.dataset import (
     BeatSequence,
     observe_fibrillation,
     observe_noisy,
+    observe_normal,
     observe_record,
     observe_unmarked,
 )
 from training.files import digest_of, write_whole
 from training.processes import PROCESSES, Tell, run_apart
-from training.rhythm import SecondSequence, observe_rhythm
+from training.rhythm import SecondSequence, observe_organised, observe_rhythm
 
-Kind = Literal["detected", "noisy", "fibrillating", "unmarked", "annotated", "seconds"]
+Kind = Literal[
+    "detected",
+    "noisy",
+    "fibrillating",
+    "normal",
+    "unmarked",
+    "annotated",
+    "seconds",
+    "organised",
+]
 """How a record is observed: detected beats with labels, the same in noise, with those that
-fibrillation allows, with none; beats at annotated R peaks; seconds of rhythm."""
+fibrillation or a normal rhythm allows, with none; beats at annotated R peaks; seconds of rhythm
+as it is marked, and of one that is organised throughout."""
 
 _OBSERVE: dict[str, Callable[[Path], BeatSequence]] = {
     "detected": observe_record,
     "noisy": observe_noisy,
     "fibrillating": observe_fibrillation,
+    "normal": observe_normal,
     "unmarked": observe_unmarked,
     "annotated": observe_annotated,
 }
+_OBSERVE_SECONDS: dict[str, Callable[[Path], SecondSequence]] = {
+    "seconds": observe_rhythm,
+    "organised": observe_organised,
+}
+_OF_BEATS = ("annotated.py", "dataset.py", "noise.py")
+"""Sources that say how beats are observed."""
 _AFTER_FEATURES = {"model.py", "judge.py", "checkpoint.py"}
 """Sources of ``ecg`` that see features and do not make them."""
 
@@ -117,15 +135,16 @@ def place(path: Path, kind: Kind, work: Path) -> Path:
         status = file.stat()
         digest.update(f"{file.name} {status.st_size} {status.st_mtime_ns}\n".encode())
     name = f"{path.name}-{digest.hexdigest()[:12]}.npy"
-    return work / "observed" / source_key() / kind / path.parent.name / name
+    return work / "observed" / source_key(kind) / kind / path.parent.name / name
 
 
 @cache
-def source_key() -> str:
+def source_key(kind: Kind) -> str:
     """Return a name of the code between samples and observations."""
     package, here = Path(ecg.__file__).parent, Path(__file__).parent
     sources = [p for p in sorted(package.glob("*.py")) if p.name not in _AFTER_FEATURES]
-    sources += [here / name for name in ("annotated.py", "dataset.py", "noise.py", "rhythm.py")]
+    of_kind = ("rhythm.py",) if kind in _OBSERVE_SECONDS else _OF_BEATS
+    sources += [here / name for name in of_kind]
     return digest_of(sources, ",".join(OUTPUTS))
 
 
@@ -177,8 +196,8 @@ def record_of(file: Path) -> str:
 
 def _observe(task: list[tuple[Path, Kind, Path]], tell: Tell) -> None:
     for path, kind, file in task:
-        if kind == "seconds":
-            seconds = observe_rhythm(path)
+        if kind in _OBSERVE_SECONDS:
+            seconds = _OBSERVE_SECONDS[kind](path)
             _write_columns(file, descriptors=seconds.descriptors, targets=seconds.targets)
         else:
             write_beats(file, _OBSERVE[kind](path))

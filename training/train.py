@@ -9,14 +9,14 @@ import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from ecg.checkpoint import count_parameters, save
-from ecg.model import BeatEnsemble, BeatLSTM, RhythmLSTM
+from ecg.model import BeatEnsemble, BeatLSTM
 from training.curves import write_curves
 from training.dataset import BeatSequence, class_counts
 from training.distil import student_of, temperature_of
@@ -28,19 +28,17 @@ from training.records import (
     NOISE,
     OPINIONS,
     SOURCES,
-    kinds,
+    beat_kind,
     noisy_copies,
-    opinion_paths,
+    opinion_records,
+    rhythm_records,
     training_paths,
 )
-from training.rhythm import fit_rhythm, seconds_scored, simulated_rhythms
-from training.store import Kind, default_work, observe, read_beats, read_seconds
+from training.rhythm_model import Taught, teach
+from training.store import Kind, default_work, observe, read_beats
 
 Ship = Literal["ensemble", "student"]
 """What is made of the models of all seeds: all their members together, or one student of them."""
-
-SIMULATED = 12
-"""Scripted patients who teach the rhythm model asystole, of which recordings have seconds."""
 
 LICENCE = (
     "Trained on PhysioNet recordings (Goldberger et al., Circulation 2000;101(23):e215-e220), "
@@ -123,19 +121,17 @@ def train(
     torch.set_num_threads(1)  # small LSTMs are slower on two
     settings, work = settings or FitSettings(), work or default_work()
     paths = training_paths(data, databases)
-    asked: list[tuple[Path, Kind]] = [(path, kind) for path in paths for kind in kinds(path)]
+    asked = [(path, beat_kind(path)) for path in paths] + rhythm_records(data, databases)
     if NOISE in databases:
         asked += noisy_copies(paths)
     if ship == "student":
-        asked += [(path, "unmarked") for path in opinion_paths(data)]
+        asked += opinion_records(data)
     found = observe(asked, work, fresh=fresh, progress=on_record)
     of = {
         kind: [f for f, (_, k) in zip(found, asked, strict=True) if k == kind]
-        for kind in ("detected", "noisy", "fibrillating", "unmarked", "seconds")
+        for kind in get_args(Kind)
     }
-    seconds = [read_seconds(file) for file in of["seconds"]]
-    seconds += simulated_rhythms(SIMULATED, seed=settings.seed)
-    rhythm = fit_rhythm(seconds, seed=settings.seed)
+    rhythm = teach([*of["seconds"], *of["organised"]], seed=settings.seed)
     files = [*of["detected"], *of["fibrillating"]]
     sequences = [read_beats(file) for file in files]
     of_seeds = [
@@ -145,7 +141,8 @@ def train(
     lessons = [lesson for members in of_seeds for lesson in members]
     student = None
     if ship == "student":
-        student = student_of(lessons, files, [*of["noisy"], *of["unmarked"]], settings)
+        unlabelled = [*of["noisy"], *of["normal"], *of["unmarked"]]
+        student = student_of(lessons, files, unlabelled, settings)
     everything = [*lessons, student] if student else lessons
     total = sum(lesson.settings.epochs for lesson in everything)
     finished: set[tuple[int, int]] = set()
@@ -165,10 +162,7 @@ def train(
         **_origin(databases),
         "records": [s.record for s in sequences],
         "beats": class_counts(sequences),
-        "rhythm": {
-            "records": [s.record for s in seconds],
-            "vf_seconds_of_the_training_records": seconds_scored(rhythm, seconds),
-        },
+        "rhythm": rhythm.card,
         "settings": settings.as_dict(),
         "made_with": {
             "command": _command(databases, settings, seeds, ship),
@@ -182,8 +176,12 @@ def train(
     written = []
     for k in range(seeds if seeds_to else 0):
         path = cast(Path, seeds_to) / f"seed-{settings.seed + k}.safetensors"
-        about = {**card, "seed": settings.seed + k, **_about(fitted[k].model, rhythm, figures[k])}
-        save(fitted[k].model, rhythm, path, temperature=temperatures[k], card=about)
+        about = {
+            **card,
+            "seed": settings.seed + k,
+            **_about(fitted[k].model, rhythm, figures[k]),
+        }
+        save(fitted[k].model, rhythm.model, path, temperature=temperatures[k], card=about)
         written.append(path)
     epochs = [epochs for one in fitted for epochs in one.epochs]
     if student is None:
@@ -207,7 +205,7 @@ def train(
     }
     version = save(
         model,
-        rhythm,
+        rhythm.model,
         out,
         temperature=temperature,
         card={**card, **_about(model, rhythm, figures[0])},
@@ -229,11 +227,11 @@ def _together(fitted: Sequence[Fitted]) -> BeatEnsemble:
 
 
 def _about(
-    model: BeatEnsemble, rhythm: RhythmLSTM, figures: dict[str, dict[str, dict[str, float]]]
+    model: BeatEnsemble, rhythm: Taught, figures: dict[str, dict[str, dict[str, float]]]
 ) -> dict[str, Any]:
     return {
         "cross_validation_of_single_members": figures,
-        "parameters": {"beats": count_parameters(model), "rhythm": count_parameters(rhythm)},
+        "parameters": {"beats": count_parameters(model), "rhythm": count_parameters(rhythm.model)},
     }
 
 

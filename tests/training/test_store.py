@@ -57,7 +57,8 @@ def test_another_file_is_asked_for_when_record_or_source_change(
     for suffix in (".hea", ".dat", ".atr"):
         (tmp_path / f"a{suffix}").write_bytes(record.with_suffix(suffix).read_bytes())
     before = place(tmp_path / "a", "detected", tmp_path)
-    assert source_key() in before.parts
+    assert source_key("detected") in before.parts
+    assert source_key("seconds") != source_key("detected") == source_key("unmarked")
     assert place(tmp_path / "a", "unmarked", tmp_path) != before
     (tmp_path / "a.atr").write_bytes(b"")
     assert place(tmp_path / "a", "detected", tmp_path) != before

@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 
 from ecg.checkpoint import load, read_card
-from ecg.model import RhythmLSTM
+from ecg.model import OUTPUTS, RhythmLSTM
 from ecg.script import Step
 from ecg.simulator import Simulator, write_wfdb
 from tests.training.observed import SETTINGS, SIZE, noises, sequence, written
 from training import train as module
-from training.dataset import UNLABELLED
+from training.dataset import NORMAL, UNLABELLED
 from training.distil import student_of, temperature_of
 from training.lesson import Lesson, carry_out
+from training.rhythm_model import Taught
 from training.store import observe, write_beats
 from training.train import train
 
@@ -32,9 +33,9 @@ def test_what_ships_is_made_of_all_seeds_and_a_second_run_has_the_same_bits(
     write_wfdb(tmp_path / "vfdb", "v", Simulator([Step(duration_s=20)], fs=250, seed=9))
     noises(tmp_path)
     monkeypatch.setattr(module, "training_paths", lambda *_: [folder / f"p{k}" for k in range(3)])
-    monkeypatch.setattr(module, "simulated_rhythms", lambda *_, **__: [])
-    rhythm = RhythmLSTM(4)
-    monkeypatch.setattr(module, "fit_rhythm", lambda *_, **__: rhythm)
+    rhythm = Taught(model=RhythmLSTM(4), card={"records": []})
+    monkeypatch.setattr(module, "rhythm_records", lambda *_: [])
+    monkeypatch.setattr(module, "teach", lambda *_, **__: rhythm)
     monkeypatch.setattr(module, "observe", partial(observe, processes=0))
     monkeypatch.setattr(module, "carry_out", partial(carry_out, processes=0))
     monkeypatch.setattr(module, "write_curves", lambda *_, **__: None)
@@ -79,6 +80,21 @@ def test_a_student_learns_what_its_teachers_think_of_beats_that_nobody_named(
         for a, b in zip(learnt.logits, taught.logits, strict=True)
     ]
     assert min(agreed) > 0.9
+
+
+def test_a_student_does_not_hear_of_v_in_normal_rhythm(tmp_path: Path) -> None:
+    files = written(tmp_path, 2)
+    settings = replace(SETTINGS, epochs=30, learning_rate=1e-2, dropout=0.0)
+    teacher = Lesson(taught=tuple(files), examined=tuple(files), settings=settings, size=SIZE)
+    (taught,) = carry_out([teacher], tmp_path, processes=0)
+    assert {logits.argmax(axis=1).max() for logits in taught.logits} == {OUTPUTS.index("V")}
+    normal = tmp_path / "observed" / "normal" / "0-0.npy"
+    write_beats(normal, replace(sequence("normal/0", seed=0), targets=np.full(80, NORMAL)))
+    student = replace(
+        student_of([teacher], [normal], [], settings, size=SIZE), examined=tuple(files)
+    )
+    (learnt,) = carry_out([student], tmp_path, processes=0)
+    assert {name for logits in learnt.logits for name in logits.argmax(axis=1)} == {0}
 
 
 def test_a_student_is_made_as_sure_as_strangers_are() -> None:
