@@ -7,8 +7,8 @@ F1 of S on a third of DS1 was 53 % with 30 % of labels in the loss and 67 % with
 (the teachers each: 44 to 70), for it learnt those few people by heart. Over all thirds,
 without: V 92.2 and S 56.5 % on DS1, 88.3 and 72.8 on svdb (the teachers' mean: 92.5,
 57.7, 87.9, 71.9). What it does hear is that a rhythm was called normal: teachers are corrected
-there, which took its false V in such recordings of strangers from 1.8 to 1.1 % of beats, those in
-noise from 13.1 to 9.4 %, and left S and V of DS1 and svdb where they were.
+there, which took its false V in such recordings of strangers from 1.8 to 1.2 % of beats, those in
+noise from 13.2 to 9.6 %, and left S and V of DS1 and svdb where they were.
 (Hinton, Vinyals and Dean, 2015, arXiv:1503.02531.)
 """
 
