@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from ecg.model import BeatLSTMSize
-from training.fit import FitSettings, calibrate
+from training.calibration import calibrate
+from training.fit import FitSettings
 from training.lesson import Lesson
 
 SIZE = BeatLSTMSize(conv=(8, 16, 16), beat=48, hidden=48)

@@ -183,35 +183,6 @@ def judge_sequence(model: nn.Module, sequence: BeatSequence) -> torch.Tensor:
     return logits[0].cpu()
 
 
-def calibrate(
-    judged: NDArray[np.float32], labels: NDArray[np.int64] | NDArray[np.float32]
-) -> float:
-    """Return the temperature that makes probabilities of unknown patients most truthful.
-
-    Parameters
-    ----------
-    judged : ndarray, shape (n_beats, len(OUTPUTS))
-        Logits by models that did not learn from these beats.
-    labels : ndarray of int, shape (n_beats,), or of float, shape (n_beats, len(OUTPUTS))
-        What the beats are, or how probable each class is.
-
-    One number divides all logits; it minimises the unweighted cross entropy
-    (Guo et al., ICML 2017, arXiv:1706.04599).
-    """
-    logits, targets = torch.from_numpy(judged), torch.from_numpy(labels)
-    log_t = torch.zeros(1, requires_grad=True)
-    optimiser = torch.optim.LBFGS([log_t], max_iter=50)
-
-    def loss() -> float:
-        optimiser.zero_grad()
-        value = nn.functional.cross_entropy(logits / log_t.exp(), targets, ignore_index=UNLABELLED)
-        value.backward()  # type: ignore[no-untyped-call]  # torch's own stub lacks it
-        return float(value.detach())
-
-    optimiser.step(loss)  # type: ignore[no-untyped-call]  # torch's own stub lacks it
-    return round(float(log_t.detach().exp()), 4)
-
-
 def scores_by_class(
     predicted: NDArray[np.int64], targets: NDArray[np.int64]
 ) -> dict[str, dict[str, float]]:

@@ -19,6 +19,9 @@ LIMITS = (
     "fibrillation, which a small LSTM over RR intervals tells (`ecg/fibrillation.py`), what looks "
     "S is called N, and some beats elsewhere are taken for that. F beats come almost all from a "
     "few patients.",
+    "Ventricular fibrillation was learnt from a dozen people; QRS complexes as wide as its waves, "
+    "at a high rate, may be called so. Asystole was learnt from simulated patients and a few "
+    "recorded seconds.",
     "The people it learnt from are few. Of children, of other devices and of other electrodes "
     "nothing is known.",
     "DS2 has been seen by the field for twenty years, and by us as often as the log says: figures "

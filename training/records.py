@@ -31,6 +31,10 @@ NOISE = noise.DATABASE
 DATABASES = (*BEAT_DATABASES, "vfdb", FIBRILLATION, BEDSIDE, NOISE)
 """The same, and databases of rhythms and of noise."""
 
+IN_BETWEEN = "vfdb/418"
+"""A dying heart: what is marked N are waves as wide as those of flutter, at half its rate. Where it
+teaches what is not fibrillation, less is found of other people's: see docs/concepts/accuracy.md."""
+
 _LETHAL = ("Asystole", "Ventricular_Tachycardia", "Ventricular_Flutter_Fib")
 """Alarms of ``BEDSIDE`` which, if true, leave open what the rhythm model should have said."""
 
@@ -138,6 +142,7 @@ def rhythm_records(data: Path, databases: tuple[str, ...]) -> list[tuple[Path, K
     In most the ventricles neither fibrillate nor stand still, which whoever labelled them had seen:
     those of svdb; those of the 2017 challenge whose rhythm could be named; those of the 2015
     challenge in which no asystole, ventricular tachycardia or fibrillation was a true alarm.
+    ``IN_BETWEEN`` teaches nothing.
     """
     found: list[tuple[Path, Kind]] = []
     for database in databases:
@@ -146,7 +151,7 @@ def rhythm_records(data: Path, databases: tuple[str, ...]) -> list[tuple[Path, K
         if database == "mitdb":
             names = DS1
         elif database in ("vfdb", "svdb"):
-            names = record_names(directory)
+            names = [n for n in record_names(directory) if f"{database}/{n}" != IN_BETWEEN]
         elif database == FIBRILLATION:
             named = rhythms_named(directory)
             names = [name for name in record_names(directory) if named[name] != "~"]

@@ -39,7 +39,7 @@ _LENGTH = 60
 _LONG = 1000
 """Seconds from which a record is drawn as often as any other."""
 _BATCH = 32
-_STEPS = 1200
+_STEPS = 3000
 _CHUNK = 2500
 
 

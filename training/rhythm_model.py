@@ -25,7 +25,7 @@ from training.ensemble import deal
 from training.front import bars
 from training.page import put_between
 from training.processes import PROCESSES, Tell, run_apart
-from training.records import DATABASES, FIBRILLATION, rhythm_records
+from training.records import DATABASES, FIBRILLATION, IN_BETWEEN, rhythm_records
 from training.rhythm import SecondSequence, fit_rhythm, seconds_scored, simulated_rhythms
 from training.store import Kind, default_work, observe, read_seconds, record_of
 
@@ -37,8 +37,6 @@ PARTS = 14
 
 _VF = RHYTHMS.index("vf")
 _NAMES = {"A": "atrial fibrillation", "N": "normal rhythm", "O": "another rhythm", "~": "noise"}
-_APART = "vfdb/418"
-"""Shown apart: QRS complexes as wide as a flutter's waves, which were called N."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +149,7 @@ def table_of(
     for seconds, said in judged:
         database, name = seconds.record.split("/")
         row = f"{database}, {_NAMES[rhythm_named[name]]}" if database == FIBRILLATION else database
-        if seconds.record == _APART:
+        if seconds.record == IN_BETWEEN:
             row = f"{database}, {name}"
         counts.setdefault(row, _Counts()).add(seconds, said)
     lines = [
@@ -218,14 +216,15 @@ def main() -> None:
     options = parser.parse_args()
     teaching = rhythm_records(options.data, DATABASES)
     named = rhythms_named(options.data / FIBRILLATION)
-    noise: list[tuple[Path, Kind]] = [
+    others: list[tuple[Path, Kind]] = [
         (options.data / FIBRILLATION / name, "organised")
         for name, rhythm in named.items()
         if rhythm == "~"
     ]
+    others.append((options.data / IN_BETWEEN, "seconds"))
     with bars("records") as show:
         files = observe(
-            [*teaching, *noise],
+            [*teaching, *others],
             options.work,
             progress=lambda *told: show("records", *told[1:]),
         )

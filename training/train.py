@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 
 from ecg.checkpoint import count_parameters, save
 from ecg.model import BeatEnsemble, BeatLSTM
+from training.calibration import calibrate
 from training.curves import write_curves
 from training.dataset import BeatSequence, class_counts
 from training.distil import student_of, temperature_of
 from training.ensemble import Fitted, assemble, members_of
-from training.fit import Epoch, FitSettings, calibrate, scores_by_class
+from training.fit import Epoch, FitSettings, scores_by_class
 from training.lesson import carry_out
 from training.records import (
     DATABASES,

@@ -4,10 +4,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ecg.model import OUTPUTS
 from tests.training.observed import SETTINGS, SIZE, sequence, written
 from training.ensemble import assemble, deal, members_of
-from training.fit import Epoch, calibrate, fit, judge_sequence
+from training.fit import Epoch, fit, judge_sequence
 from training.lesson import carry_out
 from training.store import record_of
 
@@ -64,11 +63,3 @@ def test_everybody_is_dealt_and_a_persons_records_stay_together() -> None:
 def test_too_few_persons_are_refused() -> None:
     with pytest.raises(ValueError, match="2 members need as many persons to leave out, got 1"):
         members_of([Path("made/1-0.npy")], SETTINGS)
-
-
-def test_temperature_makes_too_sure_logits_truthful() -> None:
-    rng = np.random.default_rng(0)
-    truthful = rng.normal(0, 2, (20_000, len(OUTPUTS))).astype(np.float32)
-    shares = np.exp(truthful) / np.exp(truthful).sum(axis=1, keepdims=True)
-    drawn = (shares.cumsum(axis=1) > rng.random((len(shares), 1))).argmax(axis=1)
-    assert calibrate(3 * truthful, drawn) == pytest.approx(3, rel=0.05)

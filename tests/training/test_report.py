@@ -4,41 +4,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pytest
 import torch
 
 from ecg.judge import Judge
 from ecg.model import BeatEnsemble, BeatLSTM, BeatLSTMSize, RhythmLSTM
 from ecg.script import Step
 from ecg.simulator import Simulator, write_wfdb
-from training.calibration import reliability
 from training.heard import calibration_of
 from training.hearing import evaluate
 from training.report import write_report
 from training.scorecard import scorecard
 from training.strips import wrong_beats
-
-
-def test_reliability_of_truthful_probabilities_is_near_zero() -> None:
-    rng = np.random.default_rng(1)
-    probability = rng.random(20_000)
-    found = reliability(probability, rng.random(20_000) < probability)
-    assert found.error is not None
-    assert found.error < 0.02
-    assert found.n.sum() == 20_000
-
-
-def test_reliability_of_boasting_probabilities_is_their_excess() -> None:
-    found = reliability(np.full(100, 0.9), np.arange(100) < 60)
-    assert found.error == pytest.approx(0.3)
-    assert reliability(np.empty(0), np.empty(0, dtype=bool)).error is None
-
-
-def test_reliability_refuses_what_is_no_probability() -> None:
-    with pytest.raises(ValueError, match="within 0 to 1"):
-        reliability(np.array([1.2]), np.array([True]))
-    with pytest.raises(ValueError, match="shapes"):
-        reliability(np.array([0.5]), np.array([True, False]))
 
 
 def test_the_report_is_one_page_with_figures_and_wrong_strips(tmp_path: Path) -> None:

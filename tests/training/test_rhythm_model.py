@@ -96,6 +96,14 @@ def test_records_that_teach_rhythms_have_no_true_lethal_alarm_and_no_noise(tmp_p
     assert {kind for _, kind in found} == {"organised"}
 
 
+def test_a_rhythm_between_beats_and_flutter_teaches_neither(tmp_path: Path) -> None:
+    (tmp_path / "vfdb").mkdir()
+    (tmp_path / "vfdb" / "RECORDS").write_text("418\n419\n")
+    for name in ("418", "419"):
+        (tmp_path / "vfdb" / f"{name}.hea").touch()
+    assert rhythm_records(tmp_path, ("vfdb",)) == [(tmp_path / "vfdb" / "419", "seconds")]
+
+
 def test_what_is_called_fibrillation_elsewhere_is_counted_and_four_in_a_row_are_an_alarm() -> None:
     organised = seconds("challenge2017/A1", [0] * 3600)
     said = np.zeros(3600, np.int64)
