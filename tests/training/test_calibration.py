@@ -53,4 +53,6 @@ def test_temperature_makes_too_sure_logits_truthful(truthful: NDArray[np.float32
 
 
 def test_temperature_makes_logits_as_sure_as_an_opinion(truthful: NDArray[np.float32]) -> None:
-    assert calibrate(truthful * np.float32(0.5), shares_of(truthful)) == pytest.approx(0.5, rel=0.01)
+    assert calibrate(truthful * np.float32(0.5), shares_of(truthful)) == pytest.approx(
+        0.5, rel=0.01
+    )
