@@ -89,6 +89,8 @@ def train(
     typer.echo("patients judged by the one member that did not know them, Se / +P / F1:")
     for database, classes in trained.figures.items():
         for name in ("S", "V"):
+            if not classes[name]["f1"]:
+                continue  # of a database whose S or V nobody named
             shown = " / ".join(f"{classes[name][figure]:.3f}" for figure in ("se", "ppv", "f1"))
             typer.echo(f"  {database:6} {name}: {shown}")
     typer.echo(f"{trained.version}: {trained.weights}, {trained.card}, {trained.report}")
