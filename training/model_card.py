@@ -53,13 +53,13 @@ def write_model_card(
     Raises
     ------
     CheckpointError
-        If there is no card, or the figures are another model's.
+        If there is no card, or the figures are no evaluation or another model's.
     """
     card = read_card(weights)
     page = out or weights.with_name("README.md")
     begin = BEGIN.format(name=card["version"])
     if figures is not None:
-        found = json.loads(figures.read_text(encoding="utf-8"))
+        found = _evaluation(figures)
         if found.get("model") != card["version"]:
             raise CheckpointError(
                 f"{figures} has figures of {found.get('model')}, and {weights.name} is "
@@ -73,6 +73,20 @@ def write_model_card(
     page.parent.mkdir(parents=True, exist_ok=True)
     page.write_text(_page(card, f"{begin}\n{shown}{END}"), encoding="utf-8")
     return page
+
+
+def _evaluation(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(
+            f"{path} holds no figures, write it by `rhythmwatch evaluate --json {path}`: {error}"
+        ) from None
+    if not isinstance(found, dict) or "records" not in found:
+        raise CheckpointError(
+            f"{path} holds other figures than those of `rhythmwatch evaluate --json {path}`"
+        )
+    return found
 
 
 def _page(card: dict[str, Any], figures: str) -> str:

@@ -59,6 +59,19 @@ def test_figures_are_shown_if_they_are_of_this_model_and_stay(weights: Path, fig
     assert write_model_card(weights).read_text() == first
 
 
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [("", "holds no figures"), ("[]", "other figures"), ('{"model": "rw-1"}', "other figures")],
+)
+def test_a_file_of_something_else_is_refused_in_words(
+    weights: Path, tmp_path: Path, text: str, wrong: str
+) -> None:
+    path = tmp_path / "other.json"
+    path.write_text(text)
+    with pytest.raises(CheckpointError, match=f"{wrong}.*evaluate --json"):
+        write_model_card(weights, figures=path)
+
+
 def test_the_shipped_page_is_of_the_shipped_model() -> None:
     text = SHIPPED.with_name("README.md").read_text()
     version = read_card(SHIPPED)["version"]
