@@ -66,7 +66,7 @@ class Draft(msgspec.Struct, gc=False):
         self.spans = (*self.spans, span)
 
     def add_gap(self, first_sample: int, end_sample: int, *, reset: bool) -> None:
-        """Note samples that never came, seen when the next ones did."""
+        """Note samples that never came, or none where what follows is another signal."""
         gap = Gap(
             first_sample=first_sample,
             end_sample=end_sample,

@@ -123,13 +123,17 @@ class Status(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Gap(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Samples that never came: ``first_sample`` up to ``end_sample`` (excluded)."""
+    """Samples that never came: ``first_sample`` up to ``end_sample`` (excluded).
+
+    Where the two are equal none are missing, but what follows does not continue what was
+    before: a splice, or other leads. No interval, run or pause goes through either.
+    """
 
     first_sample: int
     end_sample: int
     decided_sample: int
     reset: bool
-    """True when the gap was so long that the signal state started anew."""
+    """True when the signal state started anew: the gap was long, or the leads are others."""
 
 
 Finding = Beat | RhythmWindow | Status | Gap
@@ -164,8 +168,9 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     gaps: tuple[Gap, ...] = ()
 
     def in_order(self) -> Iterator[Finding]:
-        """Yield the findings by decided sample; of equals gaps, beats, windows, statuses."""
-        found: list[Finding] = [*self.gaps, *self.beats, *self.windows, *self.statuses]
+        """Yield the findings by decided sample; of equals beats, gaps, windows, statuses."""
+        # a beat that is decided where a gap ends was before it: nothing more was to come
+        found: list[Finding] = [*self.beats, *self.gaps, *self.windows, *self.statuses]
         yield from sorted(found, key=lambda finding: finding.decided_sample)
 
     def time_ns(self, sample: int) -> int:

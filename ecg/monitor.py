@@ -186,6 +186,8 @@ class Monitor:
         expected = place.next_sample
         if chunk.first_sample > expected:
             self._gap(draft, chunk, expected)
+        elif chunk.discontinuity and chunk.first_sample == expected:
+            draft.add_gap(expected, expected, reset=False)
         if chunk.discontinuity and chunk.first_sample >= expected:
             self._drain(draft, chunk.first_sample)
             self._roster.splice(place, chunk.first_sample)
@@ -243,6 +245,7 @@ class Monitor:
             choice = place.trial.choice()
             if choice is not None and choice.columns != place.choice.columns:
                 self._drain(draft, end)
+                draft.add_gap(end, end, reset=True)
             self._roster.settle(place, chunk, choice)
         return samples
 

@@ -261,15 +261,20 @@ def test_no_rr_interval_crosses_a_splice() -> None:
     whole = recorded("P1", script=(Step(duration_s=15, rate_bpm=80),))
     n = whole.n_samples
     again = replace(whole, first_sample=n, discontinuity=True)
-    found = beats(watch(Monitor(judge()), [whole, again]))
+    everything = watch(Monitor(judge()), [whole, again])
+    found = beats(everything)
     first = next(b for b in found if b.sample >= n)
     assert first.rr_s is None
     assert [b.sample - n for b in found if b.sample >= n][:10] == [
         b.sample for b in found if b.sample < n
     ][:10]
     assert [b.decided_sample for b in found] == sorted(b.decided_sample for b in found)
-    # the beats that waited are judged where their signal ends
-    assert [b for b in found if b.sample < n < b.decided_sample + 1]
+    # the beats that waited are judged where their signal ends, and the end is said after them
+    order = [f for f in said(everything) if isinstance(f, Gap) or f in found]
+    (place,) = (k for k, f in enumerate(order) if isinstance(f, Gap))
+    assert order[place] == Gap(first_sample=n, end_sample=n, decided_sample=n, reset=False)
+    assert order[:place] == [b for b in found if b.sample < n]
+    assert order[place - 1].decided_sample == n
 
 
 def test_a_new_stream_starts_the_patient_anew(whole: Chunk) -> None:

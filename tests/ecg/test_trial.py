@@ -129,7 +129,22 @@ def test_a_gap_within_the_trial_is_as_if_the_missing_samples_had_come() -> None:
     samples[2000:3000] = MISSING
     sent = said(Monitor(judge()).advance([replace(whole, samples=samples)]))
     lost = said(watch(Monitor(judge()), [part(whole, 0, 2000), part(whole, 3000, 6000)]))
-    assert [f for f in lost if not isinstance(f, Gap)] == sent
+    (gap,) = (f for f in lost if f not in sent)
+    assert gap == Gap(first_sample=2000, end_sample=3000, decided_sample=3000, reset=False)
+    assert [f for f in lost if f in sent] == sent
+
+
+def test_other_leads_are_said_to_be_another_signal_after_what_waited_of_the_first() -> None:
+    found = said(Monitor(judge()).advance([four()]))
+    place = next(k for k, f in enumerate(found) if isinstance(f, Gap))
+    gap = found[place]
+    assert isinstance(gap, Gap)
+    assert (gap.first_sample, gap.reset) == (gap.end_sample, True)
+    assert {b.lead for b in found[:place] if isinstance(b, Beat)} == {"A"}
+    assert {b.lead for b in found[place:] if isinstance(b, Beat)} == {"C"}
+    # leads that stay are the same signal
+    stay = said(Monitor(judge()).advance([four(names=("A", "B", "V5", "II"))]))
+    assert not [f for f in stay if isinstance(f, Gap)]
 
 
 def test_a_trial_begins_again_when_nothing_could_be_judged() -> None:
