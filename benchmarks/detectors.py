@@ -159,6 +159,14 @@ def gqrs(signal: NDArray[np.float64], fs: float) -> Any:
     return gqrs_detect(sig=signal, fs=fs)
 
 
+_OTHERS: dict[str, tuple[str, Callable[[NDArray[np.float64], float], Any]]] = {
+    "SleepECG": ("sleepecg", sleepecg),
+    "NeuroKit2": ("neurokit2", neurokit2),
+    "wfdb XQRS": ("wfdb", xqrs),
+    "wfdb GQRS": ("wfdb", gqrs),
+}
+"""Library and function of each."""
+
 OURS = ("RhythmWatch", "RhythmWatch, detector alone", "RhythmWatch, detector alone, one lead")
 
 
@@ -171,14 +179,14 @@ def detectors(judge: Judge | None) -> dict[str, Detector]:
     }
     if judge is None:
         del ours[OURS[0]]
-    others = {
-        "SleepECG": ("sleepecg", sleepecg),
-        "NeuroKit2": ("neurokit2", neurokit2),
-        "wfdb XQRS": ("wfdb", xqrs),
-        "wfdb GQRS": ("wfdb", gqrs),
-    }
-    there = {name: find for name, (library, find) in others.items() if find_spec(library)}
-    return {**ours, **{name: offline(find) for name, find in there.items()}}
+    absent = not_installed()
+    others = {name: find for name, (_, find) in _OTHERS.items() if name not in absent}
+    return {**ours, **{name: offline(find) for name, find in others.items()}}
+
+
+def not_installed() -> tuple[str, ...]:
+    """Return the detectors of others whose library is not here."""
+    return tuple(name for name, (library, _) in _OTHERS.items() if find_spec(library) is None)
 
 
 def preferred(record: Record) -> int:

@@ -19,7 +19,7 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from benchmarks.detectors import OURS, Detector, detectors
+from benchmarks.detectors import OURS, Detector, detectors, not_installed
 from benchmarks.figures import write_figures
 from benchmarks.qrs_page import markdown, print_tables
 from benchmarks.qrs_score import by_record, clean_unfit, gated, scored
@@ -169,6 +169,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     if not (options.data / "mitdb").is_dir():
         raise RecordError(f"--data must hold mitdb/ and nstdb/: {options.data} does not")
+    console = Console(stderr=True)
+    if absent := not_installed():
+        remedy = (
+            f"{', '.join(absent)} not installed: make .venv-bench/installed, and start this "
+            "by .venv-bench/bin/python"
+        )
+        if options.markdown is not None:
+            parser.error(f"--markdown writes of all detectors or none; {remedy}")
+        console.print(f"left out, {remedy}")
     names = select(options.records, options.data / "mitdb")
     groups = [] if options.no_noise else [STRESSED, *([STRESSED_DS2] if options.ds2 else [])]
     looked_at = sorted({*names, *(name for group in groups for name in group)})
@@ -176,7 +185,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     torch.set_num_threads(1)
     judge = None if options.no_model else load(device="cpu")
     warm_up(judge)
-    console = Console(stderr=True)
     with _progress(console) as progress:
         card = measured(
             options.data, names, found_by=detectors(judge), noise_on=groups, progress=progress
@@ -192,7 +200,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     log_run(
         {"records": looked_at, "qrs": card["detectors"][OURS[0]]},
         model=judge.version if judge else "none",
-        why=f"QRS detectors: {options.why}",
+        why=f"QRS detectors: {options.why}".removesuffix(": "),
     )
     print_tables(card, console)
     if options.markdown is not None:

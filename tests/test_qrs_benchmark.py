@@ -82,3 +82,16 @@ def test_the_shipped_model_is_measured_beside_a_plain_one(monkeypatch: pytest.Mo
     assert card["floors"]["parameters"]["holds"]
     assert card["plain_lstm"]["mflop_per_beat"] > card["mflop_per_beat"]
     assert "| beats/s, 2 at once |" in model.markdown(card)
+
+
+def test_a_page_is_not_written_where_a_detector_is_absent(
+    data: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(qrs, "not_installed", lambda: ("NeuroKit2",))
+    with pytest.raises(SystemExit):
+        qrs.main(["--data", str(data), "--records", "a", "--markdown", str(tmp_path / "page.md")])
+    said = " ".join(capsys.readouterr().err.split())
+    assert "NeuroKit2 not installed: make .venv-bench/installed" in said

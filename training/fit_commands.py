@@ -230,7 +230,9 @@ def ablate(
     command += f" --beats {beats}" + (" --ds2" if ds2 else "")
     command += "".join(f" --rows {shlex.quote(word)}" for word in rows or ())
     if ds2:  # before anybody can see a figure
-        log_run(live_of(results), model="none that ships", why=f"ablation: {why}")
+        log_run(
+            live_of(results), model="none that ships", why=f"ablation: {why}".removesuffix(": ")
+        )
     text = f"{conditions_of(fitting, seeds=seeds, command=command)}\n\n{markdown_of(results)}"
     typer.echo(text)
     if page is not None:
