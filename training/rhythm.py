@@ -39,7 +39,8 @@ _LENGTH = 60
 _LONG = 1000
 """Seconds from which a record is drawn as often as any other."""
 _BATCH = 32
-_STEPS = 3000
+STEPS = 3000
+"""Of 1,200 less of strangers' VF was found, of 6,000 no more."""
 _CHUNK = 2500
 
 
@@ -127,7 +128,7 @@ def simulated_rhythms(n: int, *, seed: int) -> list[SecondSequence]:
     return sequences
 
 
-def fit_rhythm(sequences: Sequence[SecondSequence], *, seed: int) -> RhythmLSTM:
+def fit_rhythm(sequences: Sequence[SecondSequence], *, seed: int, steps: int = STEPS) -> RhythmLSTM:
     """Fit the rhythm model; records are drawn equally often, the short ones less.
 
     Raises
@@ -147,9 +148,9 @@ def fit_rhythm(sequences: Sequence[SecondSequence], *, seed: int) -> RhythmLSTM:
     model = RhythmLSTM()
     loss_of = nn.CrossEntropyLoss(ignore_index=UNLABELLED)
     optimiser = torch.optim.AdamW(model.parameters(), lr=5e-3, weight_decay=1e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 5e-3, total_steps=_STEPS)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 5e-3, total_steps=steps)
     model.train()
-    for _ in range(_STEPS):
+    for _ in range(steps):
         picked = [usable[k] for k in rng.choice(len(usable), _BATCH // 2, p=shares)]
         picked += [with_vf[k] for k in rng.integers(len(with_vf), size=_BATCH // 2)]
         descriptors, targets = _stretches(picked, rng)

@@ -26,7 +26,7 @@ from training.front import bars
 from training.page import put_between
 from training.processes import PROCESSES, Tell, run_apart
 from training.records import DATABASES, FIBRILLATION, IN_BETWEEN, rhythm_records
-from training.rhythm import SecondSequence, fit_rhythm, seconds_scored, simulated_rhythms
+from training.rhythm import STEPS, SecondSequence, fit_rhythm, seconds_scored, simulated_rhythms
 from training.store import Kind, default_work, observe, read_seconds, record_of
 
 SIMULATED = 12
@@ -54,7 +54,7 @@ class Taught:
     card: dict[str, Any]
 
 
-def teach(files: Sequence[Path], *, seed: int, processes: int = 1) -> Taught:
+def teach(files: Sequence[Path], *, seed: int, steps: int = STEPS, processes: int = 1) -> Taught:
     """Fit the rhythm model to observed seconds and simulated patients, in a process of its own.
 
     Parameters
@@ -62,6 +62,8 @@ def teach(files: Sequence[Path], *, seed: int, processes: int = 1) -> Taught:
     files : sequence of Path
         Of the store.
     seed : int
+    steps : int
+        Batches that it learns from.
     processes : int
         With 0 it is fitted in this process.
 
@@ -72,11 +74,16 @@ def teach(files: Sequence[Path], *, seed: int, processes: int = 1) -> Taught:
     ValueError
         If there is no VF to learn from.
     """
-    return _teach_each([(tuple(files), seed)], processes)[0]
+    return _teach_each([(tuple(files), seed, steps)], processes)[0]
 
 
 def by_strangers(
-    files: Sequence[Path], judged: Sequence[Path], *, parts: int = PARTS, processes: int = PROCESSES
+    files: Sequence[Path],
+    judged: Sequence[Path],
+    *,
+    parts: int = PARTS,
+    steps: int = STEPS,
+    processes: int = PROCESSES,
 ) -> list[tuple[SecondSequence, NDArray[np.int64]]]:
     """Return the seconds of people, and what fits said of them that did not know them.
 
@@ -87,6 +94,8 @@ def by_strangers(
     judged : sequence of Path
         The same or others; those that nobody learnt from are judged by any fit.
     parts : int
+    steps : int
+        Batches that each fit learns from.
     processes : int
         Fits at a time.
 
@@ -97,7 +106,9 @@ def by_strangers(
     """
     everyone = list(dict.fromkeys((*files, *judged)))
     dealt = dict(zip(everyone, deal([record_of(file) for file in everyone], parts), strict=True))
-    tasks = [(tuple(file for file in files if dealt[file] != part), part) for part in range(parts)]
+    tasks = [
+        (tuple(file for file in files if dealt[file] != part), part, steps) for part in range(parts)
+    ]
     fits = [taught.model for taught in _teach_each(tasks, processes)]
     return [
         (seconds, _said(fits[dealt[file]], seconds))
@@ -174,8 +185,8 @@ def _alarms(called: NDArray[np.bool_]) -> int:
     return int((row & ~np.concatenate([[False], row[:-1]])).sum())
 
 
-_Task = tuple[tuple[Path, ...], int]
-"""Whose seconds teach, and the seed."""
+_Task = tuple[tuple[Path, ...], int, int]
+"""Whose seconds teach, the seed, and how many steps."""
 
 
 def _teach_each(tasks: Sequence[_Task], processes: int) -> list[Taught]:
@@ -190,9 +201,9 @@ def _teach_each(tasks: Sequence[_Task], processes: int) -> list[Taught]:
 def _teach(task: _Task, _: Tell) -> tuple[dict[str, NDArray[np.float32]], dict[str, Any]]:
     """Fit one; its weights are arrays, since tensors end with the process that made them."""
     torch.set_num_threads(1)  # small LSTMs are slower on two
-    files, seed = task
+    files, seed, steps = task
     seconds = [read_seconds(file) for file in files] + simulated_rhythms(SIMULATED, seed=seed)
-    model = fit_rhythm(seconds, seed=seed)
+    model = fit_rhythm(seconds, seed=seed, steps=steps)
     card = {
         "records": [s.record for s in seconds],
         "vf_seconds_of_the_training_records": seconds_scored(model, seconds),

@@ -10,7 +10,6 @@ from ecg.finding import RHYTHMS
 from ecg.rhythm import N_DESCRIPTORS
 from ecg.script import Step
 from ecg.simulator import Simulator, write_wfdb
-from training import rhythm as fits
 from training.dataset import UNLABELLED
 from training.records import rhythm_records
 from training.rhythm import SecondSequence, observe_organised
@@ -43,22 +42,16 @@ def files(tmp_path: Path) -> list[Path]:
     return observe(asked, tmp_path / "work", processes=0)  # type: ignore[arg-type]  # the kinds are literals
 
 
-def test_strangers_tell_fibrillation_from_beats(
-    files: list[Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(fits, "_STEPS", 200)
-    judged = by_strangers(files, files, parts=2, processes=0)
+def test_strangers_tell_fibrillation_from_beats(files: list[Path]) -> None:
+    judged = by_strangers(files, files, parts=2, steps=200, processes=0)
     assert [one.record for one, _ in judged] == ["vfdb/p0", "vfdb/p1", "svdb/p2", "svdb/p3"]
     said = np.concatenate([said for _, said in judged])
     truth = np.concatenate([one.targets for one, _ in judged])
     assert ((said == VF) == (truth == VF))[truth != UNLABELLED].mean() > 0.9
 
 
-def test_the_same_seconds_teach_the_same_bits(
-    files: list[Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(fits, "_STEPS", 3)
-    first, second = (teach(files, seed=1, processes=0) for _ in range(2))
+def test_the_same_seconds_teach_the_same_bits(files: list[Path]) -> None:
+    first, second = (teach(files, seed=1, steps=3, processes=0) for _ in range(2))
     for name, weights in first.model.state_dict().items():
         assert np.array_equal(weights.numpy(), second.model.state_dict()[name].numpy())
     assert first.card["records"][:2] == ["vfdb/p0", "vfdb/p1"]
@@ -66,7 +59,7 @@ def test_the_same_seconds_teach_the_same_bits(
 
 
 def test_a_fit_in_a_process_of_its_own_comes_back_whole(files: list[Path]) -> None:
-    taught = teach(files, seed=0)
+    taught = teach(files, seed=0, steps=200)
     assert taught.card["vf_seconds_of_the_training_records"]["se"] > 0.9
     with torch.inference_mode():
         logits, _ = taught.model(torch.from_numpy(read_seconds(files[0]).descriptors)[None])
