@@ -200,7 +200,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     log_run(
         {"records": looked_at, "qrs": card["detectors"][OURS[0]]},
         model=judge.version if judge else "none",
-        why=f"QRS detectors: {options.why}".removesuffix(": "),
+        what="QRS detectors",
+        why=options.why,
     )
     print_tables(card, console)
     if options.markdown is not None:

@@ -240,7 +240,7 @@ def _across(directory: Path, judge: Judge) -> dict[str, Any]:
 
 def _log(directory: Path, names: Sequence[str], judge: Judge, why: str) -> None:
     card = scorecard(hear([annotated(directory / name) for name in names], judge=judge))
-    log_run(card, model=judge.version, why=f"robustness: {why}".removesuffix(": "))
+    log_run(card, model=judge.version, what="robustness", why=why)
 
 
 def _print(card: dict[str, Any], console: Console) -> None:

@@ -52,6 +52,7 @@ def log_run(
     *,
     model: str,
     why: str,
+    what: str = "",
     today: date | None = None,
     checkout: Path = HERE,
 ) -> bool:
@@ -66,6 +67,8 @@ def log_run(
         Version of the model.
     why : str
         Why DS2 was run.
+    what : str
+        What ran it, if not an evaluation.
     today : date, optional
         The date to note; today's in UTC if not given.
     checkout : Path
@@ -94,7 +97,8 @@ def log_run(
         _share(card, "S_without_232_219", "f1"),
         _share(card, "accuracy"),
         _seeds(card),
-        why.replace("|", "/").replace("\n", " ").strip() or "not said",
+        (f"{what}: " if what else "")
+        + (why.replace("|", "/").replace("\n", " ").strip() or "not said"),
     )
     text = page.read_text(encoding="utf-8").rstrip("\n")
     page.write_text(f"{text}\n| {' | '.join(cells)} |\n", encoding="utf-8")

@@ -88,9 +88,9 @@ def train(
         )
     typer.echo("patients judged by the one member that did not know them, Se / +P / F1:")
     for database, classes in trained.figures.items():
+        if not any(classes[name]["f1"] for name in ("S", "V")):
+            continue  # nobody has named its S and V
         for name in ("S", "V"):
-            if not classes[name]["f1"]:
-                continue  # of a database whose S or V nobody named
             shown = " / ".join(f"{classes[name][figure]:.3f}" for figure in ("se", "ppv", "f1"))
             typer.echo(f"  {database:6} {name}: {shown}")
     typer.echo(f"{trained.version}: {trained.weights}, {trained.card}, {trained.report}")
@@ -230,9 +230,7 @@ def ablate(
     command += f" --beats {beats}" + (" --ds2" if ds2 else "")
     command += "".join(f" --rows {shlex.quote(word)}" for word in rows or ())
     if ds2:  # before anybody can see a figure
-        log_run(
-            live_of(results), model="none that ships", why=f"ablation: {why}".removesuffix(": ")
-        )
+        log_run(live_of(results), model="none that ships", what="ablation", why=why)
     text = f"{conditions_of(fitting, seeds=seeds, command=command)}\n\n{markdown_of(results)}"
     typer.echo(text)
     if page is not None:

@@ -120,6 +120,15 @@ def test_a_look_at_the_detector_alone_is_noted_with_dashes_for_the_rest(checkout
     assert "| none | 100 | 99.91 / 99.92 | - | - | - | - |" in (checkout / LOG).read_text()
 
 
+def test_what_ran_is_noted_before_why(checkout: Path) -> None:
+    for why in ("release", ""):
+        log_run(card(["100"]), model="rw-1", what="robustness", why=why, checkout=checkout)
+    lines = (checkout / LOG).read_text().removeprefix(HEAD).splitlines()
+    assert [line.split(" | ")[-1] for line in lines] == [
+        "robustness: release |", "robustness: not said |"
+    ]  # fmt: skip
+
+
 def test_a_run_outside_a_checkout_says_that_it_is_not_noted(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
