@@ -10,6 +10,7 @@ numbers say how the beat came in time.
 import numpy as np
 from numpy.typing import NDArray
 
+from ecg.arithmetic import median
 from ecg.compiled import compiled, summing
 from ecg.filters import ENGINE_FS
 from ecg.quality import FIT, NOISY
@@ -198,5 +199,5 @@ def _recent_rr(s: np.void) -> tuple[float, float]:
     mean = total / n
     if n < 3:
         return float(mean), _LEAST_CHANGE
-    change = np.median(changes[: n - 1]) / mean
+    change = median(changes[: n - 1]) / mean
     return float(mean), float(max(np.log(max(change, 1e-6)), _LEAST_CHANGE))

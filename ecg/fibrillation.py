@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecg import fibrillation_weights as net
+from ecg.arithmetic import median
 from ecg.compiled import compiled
 from ecg.state import COMPARISONS, RR_MEMORY, UNITS
 
@@ -59,7 +60,7 @@ def compare(
     changes[0] = abs(rr - before[0])
     for k in range(1, n):
         changes[k] = abs(before[k - 1] - before[k])
-    out[1 + len(_NEAREST)] = _size(np.median(changes) / mean)
+    out[1 + len(_NEAREST)] = _size(median(changes) / mean)
     out[2 + len(_NEAREST)] = likeness
 
 

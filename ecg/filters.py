@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import signal
 
-from ecg.compiled import compiled, summing
+from ecg.compiled import compiled
 from ecg.errors import RateError
 
 ENGINE_FS = 250
@@ -103,15 +103,6 @@ def resampler(fs: float) -> Resampler:
     taps = np.sinc(2 * cutoff * offsets) * window
     taps /= taps.sum(axis=1, keepdims=True)
     return Resampler(fs=fs, step=step, unit=unit, half=half, taps=taps)
-
-
-@summing
-def weighed_sum(weights: NDArray[np.float64], values: NDArray[np.float64]) -> float:
-    """Return the sum of ``weights * values``, both of shape (n,)."""
-    total = 0.0
-    for k in range(weights.shape[0]):
-        total += weights[k] * values[k]
-    return total
 
 
 def coefficients(sections: NDArray[np.float64]) -> tuple[tuple[float, ...], ...]:

@@ -9,6 +9,7 @@ probabilities therefore never depend on company or chunks.
 import logging
 import time
 from collections.abc import Callable, Mapping
+from typing import cast
 
 import numpy as np
 import torch
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from ecg.errors import DeviceError
 from ecg.features import CHANNELS, N_CONTEXT
 from ecg.finding import RHYTHMS
-from ecg.model import OUTPUTS, BeatEnsemble, RhythmLSTM
+from ecg.model import OUTPUTS, BeatEnsemble, BeatLSTM, RhythmLSTM
 from ecg.state import WINDOW
 
 logger = logging.getLogger(__name__)
@@ -59,9 +60,13 @@ class Judge:
     ) -> None:
         self.device = choose_device(device)
         self.version = version
+        self._encoded, self._remembered = beats.beat, beats.hidden
         self.hidden = beats.hidden + rhythm.hidden
         """Width of a patient's memory: the beats' part first, then the rhythm's."""
-        self._beats = beats.to(self.device).eval()
+        # one alone has nobody to be joined with
+        alone = len(beats.members) == 1
+        network = cast(BeatLSTM, beats.members[0]) if alone else beats
+        self._beats = network.to(self.device).eval()
         self._rhythm = rhythm.to(self.device).eval()
         self._temperature = temperature
         self._use({size: _OVERHEAD_ROWS + size for size in BATCHES})
@@ -118,11 +123,11 @@ class Judge:
         ndarray, shape (n_beats, len(OUTPUTS))
             Calibrated probabilities.
         """
-        encoded = np.empty((len(slots), self._beats.beat), dtype=np.float32)
+        encoded = np.empty((len(slots), self._encoded), dtype=np.float32)
         for rows in self._slices(len(slots)):
             out = self._beats.encode(self._pad(windows[rows]), self._pad(contexts[rows]))
             encoded[rows] = out[: rows.stop - rows.start].cpu().numpy()
-        part = memory[:, :, : self._beats.hidden]
+        part = memory[:, :, : self._remembered]
         logits = self._recall(self._beats.remember, slots, encoded, part, len(OUTPUTS))
         return self._shares(logits, self._temperature)
 
@@ -148,7 +153,7 @@ class Judge:
         ndarray, shape (n_seconds, len(RHYTHMS))
             Probabilities.
         """
-        part = memory[:, :, self._beats.hidden :]
+        part = memory[:, :, self._remembered :]
         return self._shares(
             self._recall(self._rhythm.forward, slots, descriptors, part, len(RHYTHMS)), 1.0
         )

@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecg import quality
+from ecg.arithmetic import weighed_sum
 from ecg.bands import split
 from ecg.compiled import compiled, entry_point
 from ecg.features import AFTER, LIKENESS, describe
 from ecg.fibrillation import hear
-from ecg.filters import ENGINE_FS, weighed_sum
+from ecg.filters import ENGINE_FS
 from ecg.intake import MOST_ROWS, take
 from ecg.qrs import listen
 from ecg.rhythm import N_DESCRIPTORS, describe_second
