@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from ecg.fibrillation import FIBRILLATION
+from ecg.call import ARTEFACT_CALLED, call
 from ecg.finding import (
     BEAT_CLASSES,
     RHYTHMS,
@@ -22,18 +22,11 @@ from ecg.finding import (
     Span,
     Status,
 )
-from ecg.model import ARTEFACT, OUTPUTS
 from ecg.quality import FIT, REASONS
 from ecg.roster import Place
 
 WARM_UP_S = 30.0
 """Valid ECG that a stream needs before its arrhythmias are believed."""
-
-_N, _S = BEAT_CLASSES.index("N"), BEAT_CLASSES.index("S")
-_ARTEFACT = OUTPUTS.index(ARTEFACT)
-_SURE_ARTEFACT = 0.7
-"""On patients the model did not know, as many beats are lost above this as false ones remain:
-at 0.5 a quarter of what was dropped were beats."""
 
 
 class Draft(msgspec.Struct, gc=False):
@@ -99,9 +92,7 @@ def add_beats(
     probabilities: NDArray[np.float32] | None,
     model: str | None,
 ) -> None:
-    """Note beats, but for those of which the model is sure that they are artefacts.
-
-    In atrial fibrillation what looks S is N; see ``ecg.fibrillation``.
+    """Note beats, but for those of which the model is sure that they are artefacts (``ecg.call``).
 
     Parameters
     ----------
@@ -117,21 +108,14 @@ def add_beats(
     """
     columns = [rows[name].tolist() for name in ("slot", "sample", "decided", "rr")]
     if probabilities is None:
-        judged = np.zeros((len(rows), 0))
-        best = artefact = [0] * len(rows)
+        judged, called = np.zeros((len(rows), 0)), np.zeros(len(rows), np.int64)
     else:
-        judged = probabilities[:, : len(BEAT_CLASSES)].astype(np.float64)
-        fibrillating = rows["fibrillation"] > FIBRILLATION
-        judged[fibrillating, _N] += judged[fibrillating, _S]
-        judged[fibrillating, _S] = 0.0
-        judged /= np.maximum(judged.sum(axis=1, keepdims=True), np.finfo(np.float64).tiny)
-        best = judged.argmax(axis=1).tolist()
-        artefact = (probabilities[:, _ARTEFACT] > _SURE_ARTEFACT).tolist()
-    for slot, sample, decided, rr, code, shares, top, drop in zip(
-        *columns, worst.tolist(), judged.tolist(), best, artefact, strict=True
+        judged, called = call(probabilities, rows["fibrillation"])
+    for slot, sample, decided, rr, code, shares, top in zip(
+        *columns, worst.tolist(), judged.tolist(), called.tolist(), strict=True
     ):
         known = model is not None and code == FIT
-        if known and drop:
+        if known and top == ARTEFACT_CALLED:
             continue
         draft = drafts[slot]
         beat = Beat(

@@ -2,8 +2,8 @@
 
 In atrial fibrillation the intervals come in no order: each is unlike those before it. The atria do
 not beat, none of their beats can be premature, and a short interval says nothing; which is why what
-looks S is then taken for N. Extrasystoles, even every second or third beat, come back to intervals
-that were there before. The weights are fitted by ``training.fibrillation``.
+looks S is then N (``ecg.call``). Extrasystoles, even every second or third beat, come back to
+intervals that were there before. The weights are fitted by ``training.fibrillation``.
 """
 
 import numpy as np
@@ -15,8 +15,8 @@ from ecg.compiled import compiled
 from ecg.state import COMPARISONS, RR_MEMORY, UNITS
 
 FIBRILLATION = 0.5
-"""Probability from which it is taken to be atrial fibrillation. By people held out, five fits: F1
-of S goes from 42 to 57 % on DS1 and from 71.8 to 72.6 % on svdb, alike from 0.4 to 0.7."""
+"""Probability from which it is called atrial fibrillation where that is counted; what looks S is
+weighed by the probability itself."""
 BEFORE = 8
 """Intervals that one is compared with."""
 LEAST_BEATS = 8

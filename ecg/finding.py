@@ -35,7 +35,8 @@ class Beat(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     decided_sample : int
         Earliest sample at which the class could be said; at most 2.0 s later.
     beat_class : {"N", "S", "V", "F", "Q"} or None
-        None where the beat was seen but cannot be judged; ``reason`` says why.
+        The likeliest, but for S, which is called before it is (``ecg.call``). None where the beat
+        was seen but cannot be judged; ``reason`` says why.
     reason : str or None
         ``"unfit: noisy"``, ``"warm-up"``, ``"no model"``, ...; None when judged.
     probabilities : tuple of float or None

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import softmax
 
-from ecg.fibrillation import FIBRILLATION
+from ecg.call import call
 from ecg.finding import BEAT_CLASSES
 from ecg.model import OUTPUTS
 from training.dataset import UNLABELLED
@@ -65,7 +66,9 @@ def examine(
         if record_of(file) in without:
             continue
         sequence, all_there = read_beats(file), read_beats(truth).targets
-        targets, predicted = sequence.targets, _called(one, sequence.fibrillation, gate=gate)
+        fibrillation = sequence.fibrillation if gate else np.zeros_like(sequence.fibrillation)
+        targets = sequence.targets
+        _, predicted = call(softmax(one, axis=1), fibrillation)
         for name in JUDGED:
             k = OUTPUTS.index(name)
             counts = targets != UNLABELLED
@@ -78,18 +81,6 @@ def examine(
                 true=before.true + int((all_there == k).sum()),
             )
     return figures
-
-
-def _called(
-    logits: NDArray[np.float32], fibrillation: NDArray[np.float32], *, gate: bool
-) -> NDArray[np.int64]:
-    if gate:
-        logits, fibrillating = logits.copy(), fibrillation > FIBRILLATION
-        n, s = logits[:, OUTPUTS.index("N")], logits[:, OUTPUTS.index("S")]
-        n[fibrillating] = np.logaddexp(n[fibrillating], s[fibrillating])
-        s[fibrillating] = -np.inf
-    called: NDArray[np.int64] = logits.argmax(axis=1)
-    return called
 
 
 def called_other_than_n(logits: Sequence[NDArray[np.float32]]) -> float:

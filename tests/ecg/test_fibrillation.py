@@ -7,12 +7,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from ecg.draft import Draft, add_beats
 from ecg.fibrillation import BEFORE, FIBRILLATION, LEAST_BEATS, compare, hear
-from ecg.kernel import BEAT, blank
-from ecg.lead import LeadChoice
-from ecg.model import OUTPUTS
-from ecg.roster import Place
+from ecg.kernel import blank
 from ecg.state import COMPARISONS, RR_MEMORY
 from training.fibrillation import FibrillationLSTM
 
@@ -86,23 +82,3 @@ def test_what_is_compiled_is_what_was_fitted(monkeypatch: pytest.MonkeyPatch) ->
     with torch.inference_mode():
         wanted = model(torch.from_numpy(inputs)[None])[0].numpy()
     np.testing.assert_allclose(said, wanted, atol=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("probability", "said"), [(FIBRILLATION - 0.05, "S"), (FIBRILLATION + 0.05, "N")]
-)
-def test_what_looks_s_is_n_in_fibrillation(probability: float, said: str) -> None:
-    choice = LeadChoice(leads=("II",), columns=(0,), why="by name")
-    place = Place(patient="p", stream="s", fs=360.0, leads=("II",), choice=choice, slot=0,
-                  next_sample=0)  # fmt: skip
-    rows = np.zeros(1, BEAT)
-    rows["fibrillation"] = probability
-    shares = dict.fromkeys(OUTPUTS, 0.0) | {"N": 0.1, "S": 0.6, "V": 0.3}
-    draft = Draft(place)
-    add_beats({0: draft}, rows, np.zeros(1, np.int32), np.array([list(shares.values())]), "m")
-    assert draft.beats is not None
-    (beat,) = draft.beats
-    assert beat.beat_class == said
-    assert beat.probabilities is not None
-    assert sum(beat.probabilities) == pytest.approx(1.0)
-    assert (beat.probabilities[1] == 0.0) == (said != "S")
