@@ -43,7 +43,7 @@ def call(
     Returns
     -------
     shares : ndarray, shape (n_beats, len(BEAT_CLASSES))
-        Probabilities of a detection that is a beat; they sum to 1.
+        Probabilities of a detection that is a beat: they sum to 1; all 0 where it cannot be one.
     called : ndarray of int, shape (n_beats,)
         Positions in ``OUTPUTS``; ``ARTEFACT_CALLED`` where it is surely none.
     """

@@ -14,9 +14,6 @@ from ecg.arithmetic import median
 from ecg.compiled import compiled
 from ecg.state import COMPARISONS, RR_MEMORY, UNITS
 
-FIBRILLATION = 0.5
-"""Probability from which it is called atrial fibrillation where that is counted; what looks S is
-weighed by the probability itself."""
 BEFORE = 8
 """Intervals that one is compared with."""
 LEAST_BEATS = 8

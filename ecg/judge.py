@@ -60,7 +60,7 @@ class Judge:
     ) -> None:
         self.device = choose_device(device)
         self.version = version
-        self._encoded, self._remembered = beats.beat, beats.hidden
+        self._beat_width, self._memory_width = beats.beat, beats.hidden
         self.hidden = beats.hidden + rhythm.hidden
         """Width of a patient's memory: the beats' part first, then the rhythm's."""
         # one alone has nobody to be joined with
@@ -123,11 +123,11 @@ class Judge:
         ndarray, shape (n_beats, len(OUTPUTS))
             Calibrated probabilities.
         """
-        encoded = np.empty((len(slots), self._encoded), dtype=np.float32)
+        encoded = np.empty((len(slots), self._beat_width), dtype=np.float32)
         for rows in self._slices(len(slots)):
             out = self._beats.encode(self._pad(windows[rows]), self._pad(contexts[rows]))
             encoded[rows] = out[: rows.stop - rows.start].cpu().numpy()
-        part = memory[:, :, : self._remembered]
+        part = memory[:, :, : self._memory_width]
         logits = self._recall(self._beats.remember, slots, encoded, part, len(OUTPUTS))
         return self._shares(logits, self._temperature)
 
@@ -153,7 +153,7 @@ class Judge:
         ndarray, shape (n_seconds, len(RHYTHMS))
             Probabilities.
         """
-        part = memory[:, :, self._remembered :]
+        part = memory[:, :, self._memory_width :]
         return self._shares(
             self._recall(self._rhythm.forward, slots, descriptors, part, len(RHYTHMS)), 1.0
         )

@@ -18,7 +18,7 @@ from rich.console import Console
 from torch import Tensor, nn
 
 from ecg import fibrillation_weights
-from ecg.fibrillation import FIBRILLATION, LEAST_BEATS
+from ecg.fibrillation import LEAST_BEATS
 from ecg.reader import record_names
 from ecg.state import COMPARISONS, UNITS
 from training.comparisons import Rhythm, made_up, rhythm_of
@@ -33,6 +33,9 @@ from training.store import Kind, default_work, observe
 
 STEPS, BATCH, LENGTH, RATE = 4000, 64, 128, 6e-3
 FOLDS = 3
+FIBRILLATION = 0.5
+"""Probability from which it is called atrial fibrillation where that is counted; the monitor weighs
+what looks S by the probability itself (``ecg.call``)."""
 MADE_UP = 150
 """People who do not exist."""
 _LONG, _MANY = 5.0, 1000

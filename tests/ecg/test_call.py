@@ -37,7 +37,7 @@ def test_s_is_called_before_it_is_the_likeliest(probabilities: dict[str, float],
     assert sum(shares) == pytest.approx(1.0)
 
 
-def test_a_beat_that_was_not_judged_has_no_shares_that_are_not_numbers() -> None:
+def test_what_cannot_be_a_beat_has_shares_that_are_numbers() -> None:
     shares, _ = called(**{ARTEFACT: 1.0})
     assert shares == [0.0] * len(BEAT_CLASSES)
 

@@ -7,10 +7,10 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from ecg.fibrillation import BEFORE, FIBRILLATION, LEAST_BEATS, compare, hear
+from ecg.fibrillation import BEFORE, LEAST_BEATS, compare, hear
 from ecg.kernel import blank
 from ecg.state import COMPARISONS, RR_MEMORY
-from training.fibrillation import FibrillationLSTM
+from training.fibrillation import FIBRILLATION, FibrillationLSTM
 
 RNG = np.random.default_rng(4)
 STEADY = 200 + RNG.normal(0, 2, 200)
