@@ -21,9 +21,6 @@ _QRS_BAND_START = steady_state(QRS_BAND)
 _WANDER_FREE_START = steady_state(WANDER_FREE)
 _MISSING = int(MISSING)
 _BRIDGE_DECAY_S = 20.0
-_STEEPEST_MV_PER_S = 400.0
-"""No heart moves a lead faster: monitors are tested with 320 mV/s (IEC 60601-2-27), and the
-steepest sample of MIT-BIH has 230. What does is a plug, a rail or a pacing spike."""
 
 
 @compiled
@@ -136,9 +133,14 @@ def _bridge(
     ``before`` is the lead's last measured value.
     """
     fade = 1.0 - 1.0 / (_BRIDGE_DECAY_S * fs)
-    last, shift = s["last"][lead], s["shift"][lead]
+    last, shift, steepest = s["last"][lead], s["shift"][lead], s["steepest"][lead] / fs
     seen, held = s["seen"][lead] != 0, s["held"][lead] > 0
-    if seen and not held and shift == 0.0 and _goes_on(line[lead, start : start + n], fs, before):
+    if (
+        seen
+        and not held
+        and shift == 0.0
+        and _goes_on(line[lead, start : start + n], before, steepest)
+    ):
         if n > 0:
             s["last"][lead] = line[lead, start + n - 1]
         return
@@ -147,7 +149,7 @@ def _bridge(
         if np.isnan(measured):
             held = True
         else:
-            if held or abs(measured - before) * fs > _STEEPEST_MV_PER_S:
+            if held or abs(measured - before) > steepest:
                 # go on where the trace stood; the step fades slower than a QRS
                 shift = last - measured if seen else 0.0
                 held = False
@@ -164,15 +166,15 @@ def _bridge(
 
 
 @compiled
-def _goes_on(measured: NDArray[np.float64], fs: float, before: float) -> bool:
+def _goes_on(measured: NDArray[np.float64], before: float, steepest: float) -> bool:
     """Tell whether nothing is missing and nothing jumps, as in nearly all chunks."""
     n = measured.shape[0]
     if n == 0:
         return True
-    breaks = 0 if abs(measured[0] - before) * fs <= _STEEPEST_MV_PER_S else 1
+    breaks = 0 if abs(measured[0] - before) <= steepest else 1
     for k in range(1, n):
         # NaN is not less either
-        breaks += 0 if abs(measured[k] - measured[k - 1]) * fs <= _STEEPEST_MV_PER_S else 1
+        breaks += 0 if abs(measured[k] - measured[k - 1]) <= steepest else 1
     return breaks == 0
 
 

@@ -278,4 +278,5 @@ def blank() -> NDArray[np.void]:
     state["q_max"] = -np.inf
     state["gain"] = 1.0
     state["scale"] = 1.0
+    state["steepest"] = quality.STEEPEST_MV_PER_S
     return state

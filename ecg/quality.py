@@ -48,8 +48,13 @@ _JITTER_S = 2.0
 SLOW, MIDDLE, USUAL, HIGHEST = range(4)
 """Places in ``q_bands`` and ``q_motion``."""
 _MOTION_RATE = 1 / 2
-SWING_MV = 12.0
-"""Peak-to-peak in one second that no heart makes on the skin."""
+SWING_MV, SWING_SIZES = 12.0, 4.0
+"""Peak-to-peak in one second that no heart makes on the skin; and in usual QRS sizes, for a lead
+whose gain is wrong."""
+STEEPEST_MV_PER_S, STEEPEST_SIZES_PER_S = 400.0, 200.0
+"""No heart moves a lead faster: monitors are tested with 320 mV/s (IEC 60601-2-27), and the
+steepest sample of MIT-BIH has 230. What does is a plug, a rail or a pacing spike. Where a gain is
+wrong, none moves it by its usual QRS size in 5 ms."""
 
 
 @compiled
@@ -134,6 +139,8 @@ def conclude(s: np.void) -> None:
         noisy_limit = max(NOISY_MV, NOISY_SHARE * size)
         if s["unfit"][lead] == NOISY:
             noisy_limit *= 0.7
+        swing_limit = max(SWING_MV, SWING_SIZES * size)
+        s["steepest"][lead] = max(STEEPEST_MV_PER_S, STEEPEST_SIZES_PER_S * size)
         if swing < FLAT_MV:
             s["q_flat_s"][lead] += 1
         else:
@@ -144,7 +151,7 @@ def conclude(s: np.void) -> None:
             s["unfit"][lead] = LEAD_OFF if abs(s["q_last"][lead]) > RAIL_MV else FLAT
         elif s["q_stuck"][lead] > STUCK_SHARE * s["q_samples"] and swing > CLIPPED_MV:
             s["unfit"][lead] = CLIPPED
-        elif moves or s["q_noisy"][lead] > noisy_limit or swing > SWING_MV:
+        elif moves or s["q_noisy"][lead] > noisy_limit or swing > swing_limit:
             s["unfit"][lead] = NOISY
         else:
             s["unfit"][lead] = FIT

@@ -157,7 +157,8 @@ def _cross_validation(card: dict[str, Any]) -> list[str]:
         return []
     lines = [
         "Cross-validation on the records that taught, detected beats only, each person judged by "
-        "members that did not know the person:",
+        "members that did not know the person, and called as the monitor calls it (what tells "
+        "atrial fibrillation may have heard the person's intervals):",
         "",
         "| database | S Se | +P | F1 | V Se | +P | F1 |",
         "|---|---:|---:|---:|---:|---:|---:|",

@@ -14,7 +14,9 @@ from typing import Any, Literal, cast, get_args
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.special import softmax
 
+from ecg.call import call
 from ecg.checkpoint import count_parameters, save
 from ecg.model import BeatEnsemble, BeatLSTM
 from training.calibration import calibrate
@@ -172,8 +174,11 @@ def train(
             "python": platform.python_version(),
         },
     }
-    figures = [cross_validation(sequences, one.logits) for one in fitted]
     temperatures = [calibrate(np.concatenate(one.logits), targets) for one in fitted]
+    figures = [
+        cross_validation(sequences, one.logits, temperature)
+        for one, temperature in zip(fitted, temperatures, strict=True)
+    ]
     written = []
     for k in range(seeds if seeds_to else 0):
         path = cast(Path, seeds_to) / f"seed-{settings.seed + k}.safetensors"
@@ -248,15 +253,23 @@ def _command(databases: tuple[str, ...], settings: FitSettings, seeds: int, ship
 
 
 def cross_validation(
-    sequences: list[BeatSequence], logits: list[NDArray[np.float32]]
+    sequences: list[BeatSequence], logits: list[NDArray[np.float32]], temperature: float
 ) -> dict[str, dict[str, dict[str, float]]]:
-    """Score what was said of unknown patients, by database and for all; see ``Trained.figures``."""
+    """Score what unknown patients' beats are called, by database and for all.
+
+    See ``Trained.figures``. A beat is called as the monitor calls it; how likely it is that the
+    atria fibrillate comes from ``ecg.fibrillation``, which may have heard these patients.
+    """
+    called = [
+        call(softmax(one / temperature, axis=1), sequence.fibrillation)[1]
+        for one, sequence in zip(logits, sequences, strict=True)
+    ]
     databases = [s.record.split("/")[0] for s in sequences]
     figures = {}
     for name in (*dict.fromkeys(databases), "all"):
         chosen = [k for k, database in enumerate(databases) if name in (database, "all")]
         figures[name] = scores_by_class(
-            np.concatenate([logits[k] for k in chosen]).argmax(axis=1),
+            np.concatenate([called[k] for k in chosen]),
             np.concatenate([sequences[k].targets for k in chosen]),
         )
     return figures

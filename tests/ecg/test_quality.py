@@ -8,7 +8,7 @@ from scipy import signal
 from ecg.chunk import Chunk
 from ecg.monitor import Monitor
 from ecg.script import Rhythm, Step
-from tests.ecg.engine import cut, recorded, said, statuses, watch
+from tests.ecg.engine import beats, cut, recorded, said, statuses, watch
 
 FS = 250
 
@@ -58,3 +58,15 @@ def test_a_signal_far_from_zero_is_as_fit_as_any(offset_mv: float) -> None:
 def test_quality_does_not_depend_on_the_chunks() -> None:
     whole = with_motion(1.0)
     assert said(watch(Monitor(), cut(whole, 97))) == said(Monitor().advance([whole]))
+
+
+@pytest.mark.parametrize("by", [0.5, 4.0, 10.0])
+def test_beats_are_found_and_fit_where_the_gain_is_wrong(by: float) -> None:
+    whole = recorded("P1", fs=FS, script=(Step(duration_s=40, rate_bpm=75, pvc_per_min=10),))
+    amplified = replace(whole, gain=tuple(g / by for g in whole.gain))
+    there, found = Monitor().advance([whole]), Monitor().advance([amplified])
+    # the first seconds show how large the QRS is
+    late = [b.sample for b in beats(there) if b.sample > 5 * FS]
+    assert len(late) > 40
+    assert [b.sample for b in beats(found) if b.sample > 5 * FS] == late
+    assert {s.reason for s in statuses(found) if s.sample > 8 * FS} == {None}
