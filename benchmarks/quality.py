@@ -9,13 +9,15 @@ databases of no final examination.
 
 import argparse
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
+from rich.progress import track
 from rich.table import Table
 
 from benchmarks.figures import write_figures
@@ -29,6 +31,7 @@ from ecg.record import Record
 from ecg.script import Step
 from ecg.simulator import Simulator
 from training.noise import NOISES, NOISY_FROM_S, SNRS_DB, STRESSED, add_noise, stretches, title
+from training.page import put_between
 from training.split import DS1, PACED
 
 STRESS_S = 900.0
@@ -227,21 +230,17 @@ def marked(data: Path, alarm: str, rhythm: str) -> list[Row]:
 
 def measured(data: Path) -> list[Row]:
     """Measure everything."""
-    rows = [
-        clean(data, "mitdb", [*DS1, *PACED]),
-        clean(data, "svdb", record_names(data / "svdb")),
-        clean(data, "vfdb", record_names(data / "vfdb")),
-        offset(data),
+    parts: list[Callable[[], Sequence[Row]]] = [
+        lambda: [clean(data, "mitdb", [*DS1, *PACED])],
+        lambda: [clean(data, "svdb", record_names(data / "svdb"))],
+        lambda: [clean(data, "vfdb", record_names(data / "vfdb")), offset(data)],
+        lambda: asystole(data),
+        lambda: marked(data, "Ventricular_Tachycardia", "VT"),
+        lambda: marked(data, "Ventricular_Flutter_Fib", "VFIB"),
+        *(partial(ready_made, data, name) for name in ("118e06", "119e06")),
+        *(partial(stress, data, noise, snr_db) for noise in NOISES for snr_db in SNRS_DB),
     ]
-    rows += asystole(data)
-    rows += marked(data, "Ventricular_Tachycardia", "VT")
-    rows += marked(data, "Ventricular_Flutter_Fib", "VFIB")
-    for name in ("118e06", "119e06"):
-        rows += ready_made(data, name)
-    for noise in NOISES:
-        for snr_db in SNRS_DB:
-            rows += stress(data, noise, snr_db)
-    return rows
+    return [row for part in track(parts, "signals", console=Console(stderr=True)) for row in part()]
 
 
 HEADINGS = ("signal", "min", "unfit", "reasons", "QRS Se fit", "+P fit", "Se unfit", "+P unfit")
@@ -259,7 +258,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.quality", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="directory that holds mitdb/ etc.")
     parser.add_argument("--json", metavar="FILE", default="-", help="where to; - prints it")
-    parser.add_argument("--markdown", metavar="FILE", type=Path, help="also write the table here")
+    parser.add_argument(
+        "--markdown", metavar="FILE", type=Path, help="page to write the table into"
+    )
     options = parser.parse_args(arguments)
     if not (options.data / "mitdb").is_dir():
         raise RecordError(f"--data must hold mitdb/, svdb/, vfdb/, nstdb/: {options.data} does not")
@@ -271,7 +272,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         table.add_row(*_cells(row))
     Console(stderr=True).print(table)
     if options.markdown is not None:
-        options.markdown.write_text(markdown(rows), encoding="utf-8")
+        put_between(options.markdown, markdown(rows), name="quality")
     write_figures([asdict(row) for row in rows], options.json)
 
 
