@@ -49,12 +49,13 @@ SLOW, MIDDLE, USUAL, HIGHEST = range(4)
 """Places in ``q_bands`` and ``q_motion``."""
 _MOTION_RATE = 1 / 2
 SWING_MV, SWING_SIZES = 12.0, 4.0
-"""Peak-to-peak in one second that no heart makes on the skin; and in usual QRS sizes, for a lead
-whose gain is wrong."""
+"""Peak-to-peak in one second that no heart makes on the skin; and in usual QRS sizes of the lead
+that has the largest, where a gain is wrong."""
 STEEPEST_MV_PER_S, STEEPEST_SIZES_PER_S = 400.0, 200.0
 """No heart moves a lead faster: monitors are tested with 320 mV/s (IEC 60601-2-27), and the
 steepest sample of MIT-BIH has 230. What does is a plug, a rail or a pacing spike. Where a gain is
-wrong, none moves it by its usual QRS size in 5 ms."""
+wrong, none moves it in 5 ms by the usual QRS size of the lead that has the largest: by its own size
+in 2 ms a ventricular beat may, in a lead that shows little of the others."""
 
 
 @compiled
@@ -129,7 +130,9 @@ def _electrode_moves(s: np.void, lead: int) -> bool:
 @compiled
 def conclude(s: np.void) -> None:
     """Say of each lead whether the second that ends was fit, and start the next."""
-    fit = 0
+    fit, largest = 0, 0.0
+    for lead in range(s["n_leads"]):
+        largest = max(largest, s["scale"][lead])
     for lead in range(s["n_leads"]):
         swing = s["q_max"][lead] - s["q_min"][lead]
         fast = s["q_fast"][lead] / max(s["q_fast_n"], 1)
@@ -139,8 +142,8 @@ def conclude(s: np.void) -> None:
         noisy_limit = max(NOISY_MV, NOISY_SHARE * size)
         if s["unfit"][lead] == NOISY:
             noisy_limit *= 0.7
-        swing_limit = max(SWING_MV, SWING_SIZES * size)
-        s["steepest"][lead] = max(STEEPEST_MV_PER_S, STEEPEST_SIZES_PER_S * size)
+        swing_limit = max(SWING_MV, SWING_SIZES * largest)
+        s["steepest"][lead] = max(STEEPEST_MV_PER_S, STEEPEST_SIZES_PER_S * largest)
         if swing < FLAT_MV:
             s["q_flat_s"][lead] += 1
         else:
