@@ -133,14 +133,10 @@ def _bridge(
     ``before`` is the lead's last measured value.
     """
     fade = 1.0 - 1.0 / (_BRIDGE_DECAY_S * fs)
-    last, shift, steepest = s["last"][lead], s["shift"][lead], s["steepest"][lead] / fs
+    last, shift, steepest = s["last"][lead], s["shift"][lead], s["steepest"] / fs
     seen, held = s["seen"][lead] != 0, s["held"][lead] > 0
-    if (
-        seen
-        and not held
-        and shift == 0.0
-        and _goes_on(line[lead, start : start + n], before, steepest)
-    ):
+    bridged = held or shift != 0.0
+    if seen and not bridged and _goes_on(line[lead, start : start + n], before, steepest):
         if n > 0:
             s["last"][lead] = line[lead, start + n - 1]
         return

@@ -133,6 +133,8 @@ def conclude(s: np.void) -> None:
     fit, largest = 0, 0.0
     for lead in range(s["n_leads"]):
         largest = max(largest, s["scale"][lead])
+    swing_limit = max(SWING_MV, SWING_SIZES * largest)
+    s["steepest"] = max(STEEPEST_MV_PER_S, STEEPEST_SIZES_PER_S * largest)
     for lead in range(s["n_leads"]):
         swing = s["q_max"][lead] - s["q_min"][lead]
         fast = s["q_fast"][lead] / max(s["q_fast_n"], 1)
@@ -142,8 +144,6 @@ def conclude(s: np.void) -> None:
         noisy_limit = max(NOISY_MV, NOISY_SHARE * size)
         if s["unfit"][lead] == NOISY:
             noisy_limit *= 0.7
-        swing_limit = max(SWING_MV, SWING_SIZES * largest)
-        s["steepest"][lead] = max(STEEPEST_MV_PER_S, STEEPEST_SIZES_PER_S * largest)
         if swing < FLAT_MV:
             s["q_flat_s"][lead] += 1
         else:

@@ -78,7 +78,7 @@ PATIENT = np.dtype(
         ("shift", "f8", (N_LEADS,)),
         ("seen", "i4", (N_LEADS,)),
         ("held", "i4", (N_LEADS,)),  # 1: its newest sample is missing
-        ("steepest", "f8", (N_LEADS,)),  # mV/s, what moves faster is no heart
+        ("steepest", "f8"),  # mV/s; what moves faster is no heart
         # filters
         ("history", "f8", (N_LEADS, MAX_TAPS)),  # stream samples, as far back as it needs
         ("wander", "f8", (N_LEADS, WANDER_FREE.shape[0], 2)),
