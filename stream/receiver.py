@@ -231,7 +231,10 @@ def _handler(
             if not 0 <= length <= _MAX_BODY:
                 self._answer(413 if length > _MAX_BODY else 411)
                 return
-            self._answer(receive(dict(self.headers.items()), self.rfile.read(length)))
+            body = self.rfile.read(length)
+            if len(body) < length:  # the sender is gone: nothing was delivered, and nothing refused
+                raise ConnectionAbortedError(f"{len(body)} of {length} bytes came")
+            self._answer(receive(dict(self.headers.items()), body))
 
         def _answer(self, status: int) -> None:
             self.send_response(status)

@@ -1,4 +1,5 @@
 import http.client
+import socket
 import time
 from collections.abc import Iterator
 
@@ -106,6 +107,16 @@ def test_request_is_refused_unread_when_its_length_is_impossible(
     connection.endheaders()
     assert connection.getresponse().status == status
     connection.close()
+
+
+def test_request_that_breaks_off_is_nobodys_alarm(receiver: Receiver, seen: list[Received]) -> None:
+    url = httpx.URL(receiver.url)
+    with socket.create_connection((url.host, url.port), timeout=10) as sender:
+        sender.sendall(b"POST / HTTP/1.1\r\ncontent-length: 100\r\nwebhook-id: a1.1\r\n\r\n{")
+        sender.shutdown(socket.SHUT_WR)
+        assert sender.recv(100) == b""
+    assert receiver.counts() == Counts(delivered=0, verified=0, failed=0)
+    assert seen == []
 
 
 def test_signed_body_is_refused_when_it_is_no_alarm(
