@@ -11,6 +11,7 @@ from ecg import qrs_weights as net
 from ecg.arithmetic import weighed_sum
 from ecg.compiled import compiled
 from ecg.filters import ENGINE_FS, QRS_BAND_DELAY
+from ecg.scratch import carray, on_stack
 from ecg.state import BAND_REACH, BAND_RING, INTEGRATE, SHAPE, SHAPES
 
 FLOOR_MV = 0.012
@@ -30,6 +31,8 @@ _NOTHING = 1e-9
 _LAGS = 10
 """Engine samples by which a candidate may lie off a template, on either side; every second is
 tried, as templates have every second sample."""
+_BAND, _PLACES = SHAPE + _LAGS, _LAGS + 1
+_JOINT = SHAPES * _PLACES
 
 LOOKS = (
     "log combined height over usual",
@@ -111,14 +114,18 @@ def _likest(s: np.void, e: int, p: int) -> tuple[int, int, float]:
 
     Does what ``_liken`` does for all lags at once: each sample is looked up once, and no sum waits.
     """
-    band, own = np.empty(SHAPE + _LAGS), np.empty(_LAGS + 1)
-    template = np.empty(SHAPE)
-    joint = np.zeros((SHAPES, _LAGS + 1))
+    band, own = (
+        carray(on_stack(_BAND, np.float64), _BAND),
+        carray(on_stack(_PLACES, np.float64), _PLACES),
+    )
+    template = carray(on_stack(SHAPE, np.float64), SHAPE)
+    joint = carray(on_stack(_JOINT, np.float64), (SHAPES, _PLACES))
+    joint[:] = 0.0
     first = p - _LAGS - SHAPE
     for lead in range(s["n_leads"]):
-        for k in range(SHAPE + _LAGS):
+        for k in range(_BAND):
             band[k] = s["qrs_band"][(first + 2 * k) & (BAND_RING - 1), lead]
-        for place in range(_LAGS + 1):
+        for place in range(_PLACES):
             seen = band[place : place + SHAPE]
             own[place] = weighed_sum(seen, seen) + _NOTHING
         for shape in range(SHAPES):
@@ -127,14 +134,14 @@ def _likest(s: np.void, e: int, p: int) -> tuple[int, int, float]:
             for k in range(SHAPE):
                 template[k] = s["shapes"][shape, k, lead]
             usual = weighed_sum(template, template) + _NOTHING
-            for place in range(_LAGS + 1):
+            for place in range(_PLACES):
                 cross = weighed_sum(template, band[place : place + SHAPE])
                 joint[shape, place] += s["trust"][lead] * cross / np.sqrt(own[place] * usual)
     best_shape, best_lag, best = 0, 0, -2.0
     for shape in range(SHAPES):
         if s["shape_n"][shape] == 0:
             continue
-        for place in range(_LAGS + 1):
+        for place in range(_PLACES):
             lag = 2 * place - _LAGS
             if joint[shape, place] > best and _in_reach(e, p + lag):
                 best_shape, best_lag, best = shape, lag, joint[shape, place]

@@ -1,4 +1,4 @@
-"""The one place that asks for machine code: numba, exact arithmetic, sums alone reordered.
+"""The one place that asks for machine code: numba, exact arithmetic but for sums and filters.
 
 Filters and the detector are recursions over samples. numpy can only run them
 across patients, with masks in place of branches; compiled, each reads as what
@@ -40,6 +40,16 @@ def summing(function: F) -> F:
     """
     fast = njit(nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
     return cast(F, fast(function))
+
+
+def joining(function: F) -> F:
+    """Compile a function in which a product and a sum may be one step, rounded once.
+
+    For recursions, where each step waits for the one before: results are the same bits on one
+    machine, whatever the chunks and the company, and nearly all of them on any other.
+    """
+    joined = njit(nogil=True, error_model="numpy", fastmath={"contract"})
+    return cast(F, joined(function))
 
 
 def entry_point(function: F) -> F:

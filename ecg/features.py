@@ -14,6 +14,7 @@ from ecg.arithmetic import median
 from ecg.compiled import compiled, summing
 from ecg.filters import ENGINE_FS
 from ecg.quality import FIT, NOISY
+from ecg.scratch import carray, on_stack
 from ecg.state import N_LEADS, RING, RR_MEMORY, WINDOW
 
 BEFORE = round(0.4 * ENGINE_FS)
@@ -47,7 +48,7 @@ _CHANGE, _NO_BEFORE, _NO_AFTER, _SIZE, _JUDGED = 3, 4, 5, 8, 10
 EARLY = 0.9
 """RR interval, as a share of the mean of 10, up to which a beat came early."""
 _BOUND = 8.0
-_LONG_BEATS = 60
+_RECENT, _LONG_BEATS = 10, 60
 _LEAST_CHANGE = float(np.log(0.01))
 
 
@@ -187,10 +188,10 @@ def _recent_rr(s: np.void) -> tuple[float, float]:
     """
     after = s["pending_n"] - 1
     newest = s["rr_n"] - 1 - after
-    n = min(newest + 1, min(10, RR_MEMORY - after))
+    n = min(newest + 1, min(_RECENT, RR_MEMORY - after))
     if n <= 0:
         return float(s["rr_long"]), _LEAST_CHANGE
-    changes = np.empty(10)
+    changes = carray(on_stack(_RECENT, np.float64), _RECENT)
     total = s["rr"][newest % RR_MEMORY]
     for back in range(1, n):
         interval = s["rr"][(newest - back) % RR_MEMORY]

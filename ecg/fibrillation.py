@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ecg import fibrillation_weights as net
 from ecg.arithmetic import median
 from ecg.compiled import compiled
+from ecg.scratch import carray, on_stack
 from ecg.state import COMPARISONS, RR_MEMORY, UNITS
 
 BEFORE = 8
@@ -23,6 +24,7 @@ _NEAREST = (1, 2, 3, 5, 8)
 _LEAST, _MIDDLE = 0.005, 2.8
 """A difference, as a share of the mean, below which they are all the same (4 ms of 0.8 s), and what
 puts the logarithm of usual ones near 0."""
+_GATES = 4 * UNITS
 
 
 @compiled
@@ -53,7 +55,7 @@ def compare(
             nearest = min(nearest, abs(rr - before[k]))
             k += 1
         out[1 + place] = _size(nearest / mean)
-    changes = np.empty(n)
+    changes = carray(on_stack(BEFORE, np.float64), BEFORE)[:n]
     changes[0] = abs(rr - before[0])
     for k in range(1, n):
         changes[k] = abs(before[k - 1] - before[k])
@@ -92,10 +94,10 @@ def hear(s: np.void, rr: float, likeness: float) -> float:
     n = min(newest, min(BEFORE, RR_MEMORY - 1 - after))
     if n < 1:
         return 0.0
-    before = np.empty(n)
+    before = carray(on_stack(BEFORE, np.float64), BEFORE)[:n]
     for k in range(n):
         before[k] = s["rr"][(newest - 1 - k) % RR_MEMORY]
-    compared = np.empty(COMPARISONS, np.float32)
+    compared = carray(on_stack(COMPARISONS, np.float32), COMPARISONS)
     compare(rr, before, likeness, compared)
     if s["fibrillation_n"] == 0:
         s["fibrillation"][:] = 0.0
@@ -115,7 +117,8 @@ def step(compared: NDArray[np.float32], memory: NDArray[np.float64]) -> float:
     memory : ndarray, shape (2, UNITS)
         h and c; changed.
     """
-    seen, gates = np.empty(UNITS), np.empty(4 * UNITS)
+    seen = carray(on_stack(UNITS, np.float64), UNITS)
+    gates = carray(on_stack(_GATES, np.float64), _GATES)
     seen[:] = net.IN_BIAS
     for k in range(COMPARISONS):
         for unit in range(UNITS):
@@ -126,10 +129,10 @@ def step(compared: NDArray[np.float32], memory: NDArray[np.float64]) -> float:
     for k in range(UNITS):
         seen[k] = max(seen[k], 0.0)
         odds += net.OUT[1, k] * seen[k]
-        for row in range(4 * UNITS):
+        for row in range(_GATES):
             gates[row] += net.GATES[k, row] * seen[k]
     for k in range(UNITS):
-        for row in range(4 * UNITS):
+        for row in range(_GATES):
             gates[row] += net.GATES[UNITS + k, row] * memory[0, k]
     for unit in range(UNITS):
         kept = _squashed(gates[UNITS + unit]) * memory[1, unit]

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import signal
 
-from ecg.compiled import compiled
+from ecg.compiled import joining
 from ecg.errors import RateError
 
 ENGINE_FS = 250
@@ -110,7 +110,7 @@ def coefficients(sections: NDArray[np.float64]) -> tuple[tuple[float, ...], ...]
     return tuple((b0, b1, b2, a1, a2) for b0, b1, b2, _, a1, a2 in sections.tolist())
 
 
-@compiled
+@joining
 def biquad(
     section: tuple[float, ...], value: float, first: float, second: float
 ) -> tuple[float, float, float]:
@@ -132,7 +132,8 @@ def biquad(
     """
     b0, b1, b2, a1, a2 = section
     out = b0 * value + first
-    return out, b1 * value - a1 * out + second, b2 * value - a2 * out
+    # what does not wait for ``out`` comes first
+    return out, (b1 * value + second) - a1 * out, b2 * value - a2 * out
 
 
 def steady_state(sections: NDArray[np.float64]) -> NDArray[np.float64]:

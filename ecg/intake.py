@@ -43,7 +43,7 @@ def take(
     row, n : int
     fs : float
         Rate of the stream, in Hz.
-    line : ndarray, shape (N_LEADS, n_taps + MOST_ROWS)
+    line : ndarray, shape (N_LEADS, at least n_taps + MOST_ROWS)
         Filled: the last ``n_taps`` samples before these, and these; in mV, bridged.
     n_taps : int
         How far back the resampler looks.

@@ -14,13 +14,16 @@ from ecg.bands import split
 from ecg.compiled import compiled, entry_point
 from ecg.features import AFTER, LIKENESS, describe
 from ecg.fibrillation import hear
-from ecg.filters import ENGINE_FS
+from ecg.filters import ENGINE_FS, MAX_TAPS
 from ecg.intake import MOST_ROWS, take
 from ecg.qrs import listen
 from ecg.rhythm import N_DESCRIPTORS, describe_second
+from ecg.scratch import carray, on_stack
 from ecg.state import AHEAD, N_LEADS, PATIENT
 
 _NEVER = 1 << 62
+_LINE = MAX_TAPS + MOST_ROWS
+_LINES, _VALUES = N_LEADS * _LINE, AHEAD * N_LEADS
 
 BEAT = np.dtype(
     [
@@ -91,10 +94,11 @@ def advance(
     n_seconds = 0
     row = 0
     n_phases, n_taps = taps.shape
-    line = np.empty((N_LEADS, n_taps + MOST_ROWS))
-    values = np.empty((AHEAD, N_LEADS))
+    line = carray(on_stack(_LINES, np.float64), (N_LEADS, _LINE))
+    values = carray(on_stack(_VALUES, np.float64), (AHEAD, N_LEADS))
     # of each engine sample of a block: how many of the block's rows it needs, and its taps
-    tops, phases = np.empty(AHEAD, np.int64), np.empty(AHEAD, np.int64)
+    tops = carray(on_stack(AHEAD, np.int64), AHEAD)
+    phases = carray(on_stack(AHEAD, np.int64), AHEAD)
     for k in range(slots.shape[0]):
         s = states[slots[k]]
         origin = s["origin"]

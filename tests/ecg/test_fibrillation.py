@@ -7,6 +7,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from ecg.compiled import compiled
 from ecg.fibrillation import BEFORE, LEAST_BEATS, compare, hear
 from ecg.kernel import blank
 from ecg.state import COMPARISONS, RR_MEMORY
@@ -75,7 +76,7 @@ def test_what_is_compiled_is_what_was_fitted(monkeypatch: pytest.MonkeyPatch) ->
     for name, values in model.constants().items():
         assert np.shape(values) == np.shape(getattr(weights, name))
         monkeypatch.setattr(weights, name, values if np.ndim(values) else float(values))
-    step = fibrillation.step.py_func  # type: ignore[attr-defined]  # numba's, with today's constants
+    step = compiled(fibrillation.step.py_func)  # type: ignore[attr-defined]  # with today's constants
     inputs = RNG.normal(size=(20, COMPARISONS)).astype(np.float32)
     memory = np.zeros(blank()[0]["fibrillation"].shape)
     said = [step(row, memory) for row in inputs]
