@@ -130,10 +130,11 @@ class Score:
         self._take_over(polled.assigned)
         now = time.monotonic()
         found = self._judge(self._intake.take(polled.messages, now_s=now))
+        many = len(found) >= MANY
         self._output.settle()
         self._output.say(found, now_s=now)
         self._output.hand_over()
-        if len(found) < MANY:
+        if not many:
             self._output.settle()
         metrics.MESSAGES.labels("score", WAVEFORMS.name).inc(len(polled.messages))
         self._press_back()

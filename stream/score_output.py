@@ -7,7 +7,7 @@ would cost as much to send and to read.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from ecg.finding import Findings
 from stream import metrics
@@ -50,15 +50,17 @@ class Output:
         self._producer = producer
         self._clock = clock
         self._n_partitions = n_partitions
-        self._sent: list[FindingsMessage] = []
+        # of the messages that nobody has acknowledged yet
+        self._sent_ns: list[int] = []
+        self._classes: Counter[str | None] = Counter()
 
-    def say(self, found: Sequence[Findings], *, now_s: float) -> None:
+    def say(self, found: list[Findings], *, now_s: float) -> None:
         """Send what nobody has heard yet, or hold it back.
 
         Parameters
         ----------
-        found : sequence of Findings
-            What the monitor says in this tick.
+        found : list of Findings
+            What the monitor says in this tick; emptied.
         now_s : float
             Now, monotonic.
 
@@ -68,7 +70,11 @@ class Output:
             If it cannot be sent.
         """
         n_partitions = self._n_partitions
-        for one in found:
+        # each is let go of as soon as it is written: thousands at once, later, would have to be
+        # fetched into the processor again for that alone
+        found.reverse()
+        while found:
+            one = found.pop()
             part = self._partitions[partition_for(one.patient, n_partitions)]
             held = part.held.get(one.patient)
             if held is not None and held.stream != one.stream:
@@ -140,23 +146,24 @@ class Output:
         ends = self._producer.flush()
         for part in self._partitions.values():
             part.ledger.published(ends)
-        sent, self._sent = self._sent, []
-        if not sent:
+        if not self._sent_ns:
             return
         now_ns = self._clock.now_ns()
-        metrics.LATENCY.observe_all(
-            max(0, now_ns - message.spans[-1].sent_ns) / 1e9 for message in sent if message.spans
-        )
-        classes = Counter(beat.beat_class for message in sent for beat in message.beats)
-        for beat_class, count in classes.items():
+        metrics.LATENCY.observe_all(max(0, now_ns - sent_ns) / 1e9 for sent_ns in self._sent_ns)
+        for beat_class, count in self._classes.items():
             metrics.BEATS.labels(beat_class or "unclassified").inc(count)
+        self._sent_ns.clear()
+        self._classes.clear()
 
     def _send(self, part: Partition, whole: FindingsMessage) -> None:
         message = part.watermarks.new_part(whole)
         if message is None:
             return
         self._producer.send(FINDINGS.name, message.patient, encode(message), partition=part.number)
-        self._sent.append(message)
+        if message.spans:
+            self._sent_ns.append(message.spans[-1].sent_ns)
+        for beat in message.beats:
+            self._classes[beat.beat_class] += 1
 
 
 def _message(found: Findings, held: Held | None, epoch: int) -> FindingsMessage:

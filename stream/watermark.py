@@ -60,13 +60,16 @@ class Watermarks:
 
     def advance(self, patient: str, stream: str, position: int) -> bool:
         """Return whether a position is new, and remember it."""
-        streams = self.through.setdefault(patient, OrderedDict())
+        streams = self.through.get(patient)
+        if streams is None:
+            streams = self.through[patient] = OrderedDict()
         if position <= streams.get(stream, -1):
             return False
         streams[stream] = position
-        streams.move_to_end(stream)
-        while len(streams) > STREAMS_KEPT:
-            streams.popitem(last=False)
+        if len(streams) > 1:
+            streams.move_to_end(stream)
+            while len(streams) > STREAMS_KEPT:
+                streams.popitem(last=False)
         return True
 
     def forget(self, patient: str) -> None:

@@ -23,5 +23,6 @@ WEDGED_AFTER_S = 40.0
 LAST_REQUEST_S = 2.0
 # Sends whose outcome nobody has asked for yet; more than these are waited for.
 MAX_UNCONFIRMED = 10_000
-# Messages that travel together; a broker takes up to a megabyte by its own default.
-BATCH_BYTES = 128 * 1024
+# Messages that travel together; a broker takes up to a megabyte in one batch by its own default.
+# Whatever the size, a batch costs the client some 0.6 ms.
+BATCH_BYTES = 448 * 1024
