@@ -69,7 +69,8 @@ def _capacity(console: Console, *, keep: bool, full: bool) -> bool:
         if done.returncode:
             return True
         report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    kept = guard.last_kept()
+    machine = report["machine"]
+    kept = guard.last_kept(cpu=machine["cpu"])
     worse = False
     if kept is None:
         console.print("No run has been kept so far: make bench BENCH='capacity --keep' keeps one.")
@@ -77,9 +78,15 @@ def _capacity(console: Console, *, keep: bool, full: bool) -> bool:
         lines = guard.compare(report, kept)
         console.print(beside(lines, kept).rich())
         worse = any(line.worse for line in lines)
-        if report["machine"]["busy"]:
-            others = report["machine"]["cores_used_by_others"]
+        if machine["busy"]:
+            others = machine["cores_used_by_others"]
             console.print(f"The machine is busy (others use {others} cores): this says nothing.")
+            worse = False
+        elif kept["machine"]["cpu"] != machine["cpu"]:
+            console.print(
+                f"The kept run is of another processor ({kept['machine']['cpu']}): this says "
+                "little. --keep keeps one of this."
+            )
             worse = False
     if keep:
         try:

@@ -1,8 +1,9 @@
 """Today's figures beside the last kept ones, so that a loss is seen when it happens.
 
 Kept runs lie in ``benchmarks/results``. What depends on the machine's speed is
-scaled by its own peak at multiplying matrices; a run on a busy machine is shown,
-and not judged.
+scaled by its own peak at multiplying matrices. A run on a busy machine is shown and
+not judged, and so is one on a processor of which none was kept: how fast that
+multiplies matrices says little of how fast it does anything else.
 """
 
 import json
@@ -97,14 +98,15 @@ def compare(today: Mapping[str, Any], kept: Mapping[str, Any]) -> list[Line]:
     return lines
 
 
-def last_kept(folder: Path = RESULTS) -> dict[str, Any] | None:
-    """Return the newest kept report, None where there is none."""
+def last_kept(folder: Path = RESULTS, *, cpu: str | None = None) -> dict[str, Any] | None:
+    """Return the newest kept report, of the same processor if there is one; None without any."""
     found = [json.loads(p.read_text(encoding="utf-8")) for p in sorted(folder.glob("*.json"))]
     # other benchmarks keep theirs beside them
     reports = [report for report in found if "kept_at" in report]
     if not reports:
         return None
-    newest: dict[str, Any] = max(reports, key=lambda report: str(report["kept_at"]))
+    alike = [report for report in reports if report["machine"].get("cpu") == cpu]
+    newest: dict[str, Any] = max(alike or reports, key=lambda report: str(report["kept_at"]))
     return newest
 
 

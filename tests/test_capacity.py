@@ -229,3 +229,14 @@ def test_guard_keeps_idle_runs_only_and_finds_the_newest(tmp_path: Path) -> None
     assert newest is not None
     assert newest["machine"]["matmul_gflops"] == 20
     assert guard.keep(newest, tmp_path).parent == tmp_path
+
+
+def test_guard_prefers_a_run_on_the_same_processor(tmp_path: Path) -> None:
+    for gflops, cpu in ((10, "ours"), (20, "another")):
+        report_of = kept(gflops, patients_per_core=1.0, p99_ms=1.0)
+        report_of["machine"]["cpu"] = cpu
+        (tmp_path / f"{gflops}.json").write_text(json.dumps(report_of))
+    for asked, found in (("ours", "ours"), ("a third", "another"), (None, "another")):
+        newest = guard.last_kept(tmp_path, cpu=asked)
+        assert newest is not None
+        assert newest["machine"]["cpu"] == found
