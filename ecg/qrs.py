@@ -10,7 +10,8 @@ In words; the first steps in the tradition of Pan & Tompkins (IEEE TBME
   less. A peak of the sum that has fallen by three tenths is a *candidate*;
 * look at the candidate: how high and how steep it is in each lead, how like the
   patient's templates of QRS complexes, how it comes in time (``LOOKS``). A small
-  network, fitted on the training recordings, gives its log-odds of being a QRS;
+  network, fitted on the training recordings, gives its log-odds of being a QRS. What
+  is smaller than any QRS is none (``SMALLEST_MV``);
 * accept it where they are positive, unless it follows within 200 ms, and whatever they are where
   tall candidates of one height keep a quick time: that is ventricular tachycardia, whose complexes
   may be like nothing that was learnt;
@@ -23,7 +24,7 @@ beats are found in retrospect, within the 2.0 s that a beat may take.
 
 import numpy as np
 
-from ecg.candidate import FLOOR_MV, learn_shape, look, odds_of
+from ecg.candidate import FLOOR_MV, SMALLEST_MV, learn_shape, look, odds_of
 from ecg.compiled import compiled
 from ecg.filters import ENGINE_FS, QRS_BAND_DELAY
 from ecg.qrs_memory import (
@@ -185,6 +186,8 @@ def _stands_out(s: np.void, lead: int) -> float:
 @compiled
 def _candidate(s: np.void, e: int) -> None:
     """Decide about the peak that has just passed."""
+    if max(s["peak_heights"][0], s["peak_heights"][1]) < SMALLEST_MV:
+        return
     at = s["peak_at"]
     p = at
     largest = -1.0
