@@ -21,6 +21,7 @@ from benchmarks.capacity.table import Sheet
 
 CAPACITY = "capacity"
 OTHERS: dict[str, tuple[str, ...]] = {
+    "alarm": (),
     "archive": (),
     "model": (),
     "qrs": ("--data", "{data}"),

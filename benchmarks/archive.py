@@ -6,10 +6,8 @@ send them, made up. CPU time is that of the archiving process, all its threads.
 """
 
 import argparse
-import multiprocessing
 import os
 import tempfile
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -20,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.apache.server import KafkaServer
+from benchmarks.beside import cpu_beside
 from benchmarks.figures import write_figures
 from ecg.finding import Beat, LeadQuality, RhythmWindow, Status
 from ecg.marks import Marks
@@ -162,20 +161,7 @@ def measured(cluster: Cluster, *, patients: int, seconds: float) -> Result:
         prepare(root)
         archive = Archive(cluster, root, clock=SystemClock(), every_s=EVERY_S)
         annotations_s = whole_hour_s(root)
-        stop = threading.Event()
-        runner = threading.Thread(target=archive.run, args=(stop,))
-        runner.start()
-        generator = multiprocessing.get_context("spawn").Process(
-            target=generate, args=(cluster, patients, seconds)
-        )
-        began = time.process_time()
-        generator.start()
-        generator.join()
-        ended = time.monotonic()
-        stop.set()
-        runner.join()
-        cpu_s = time.process_time() - began
-        late_s = time.monotonic() - ended
+        cpu_s, late_s = cpu_beside(archive.run, generate, cluster, patients, seconds)
         archive.close()
         written = [file.stat().st_size for file in root.rglob("*.dat")]
     n_samples = sum(written) / (2 * len(SIGNALS))

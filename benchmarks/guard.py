@@ -105,7 +105,7 @@ def last_kept(folder: Path = RESULTS, *, cpu: str | None = None) -> dict[str, An
     reports = [report for report in found if "kept_at" in report]
     if not reports:
         return None
-    alike = [report for report in reports if report["machine"].get("cpu") == cpu]
+    alike = [report for report in reports if report.get("machine", {}).get("cpu") == cpu]
     newest: dict[str, Any] = max(alike or reports, key=lambda report: str(report["kept_at"]))
     return newest
 

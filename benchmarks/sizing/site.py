@@ -42,7 +42,7 @@ SITES = (
 ASSUMED: dict[str, tuple[float, str]] = {
     "scorer_per_core": (3_000.0, "patients that one core scores, Kafka client and all"),
     "archive_per_core": (2_900.0, "patients that one core archives"),
-    "alarm_per_core": (3_000.0, "patients for whom one core raises alarms; not measured"),
+    "alarm_per_core": (3_000.0, "patients for whom one core raises alarms"),
     "broker_mb_s": (150.0, "MB/s that a broker writes for long, copies for others included"),
     "broker_messages_s": (100_000.0, "messages/s that a broker takes in for long"),
     "broker_cores": (8.0, "cores of a broker's machine"),
@@ -85,6 +85,9 @@ def _measured(results: Path) -> dict[str, tuple[float, str]]:
     archive = _read(results / "archive.json").get("archive")
     if archive:
         found["archive_per_core"] = (float(archive["patients_per_core"]), "archive.json")
+    alarm = _read(results / "alarm.json").get("alarm")
+    if alarm:
+        found["alarm_per_core"] = (float(alarm["patients_per_core"]), "alarm.json")
     scaling = _read(results / "scaling.json").get("scaling")
     if scaling and "throughput" in scaling:
         speeds = [row["patients_per_core"] for row in scaling["throughput"]]
