@@ -31,6 +31,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metavar="SECONDS",
         help="with --quick: how long each load is held, %(default)g s if not given",
     )
+    parser.add_argument(
+        "--rounds",
+        type=int,
+        help="how often ours and the peers run in turns: 1 if not given and --quick, else 5",
+    )
     parser.add_argument("--json", metavar="FILE", help="write the figures there; - is the output")
     parser.add_argument(
         "--markdown", type=Path, metavar="PAGE", help="write the tables between the page's markers"
@@ -54,6 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         data=asked.data,
         scorers=asked.scorers,
         hold_s=asked.hold,
+        rounds=asked.rounds or (1 if asked.quick else 5),
         say=lambda what: console.print(what, style="dim", highlight=False),
     )
     for sheet in sheets(found):

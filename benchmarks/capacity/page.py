@@ -12,7 +12,5 @@ def tables(report: Mapping[str, Any]) -> str:
     if report["machine"]["busy"]:
         warning += "**The machine was busy with other work: these figures are too low.**\n\n"
     if report["quick"]:
-        warning += (
-            f"A quick run (`--quick`): {report['hold_s']:g} s a load, two runs of each peer.\n\n"
-        )
+        warning += f"A quick run (`--quick`): {report['hold_s']:g} s a load.\n\n"
     return warning + "\n".join(sheet.markdown() for sheet in sheets(report))

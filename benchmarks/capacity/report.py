@@ -46,6 +46,7 @@ def make(
     scorers: int,
     say: Say,
     hold_s: float = search.HOLD_S,
+    rounds: int = 1,
 ) -> dict[str, Any]:
     """Measure and return the report.
 
@@ -63,19 +64,26 @@ def make(
         Hears what is being done.
     hold_s : float
         How long each load is held where ``quick``, in s.
+    rounds : int
+        How often ours and the peers run in turns.
     """
     say("the machine")
     torch.set_num_threads(1)
     watch = Watch()
     data = data_dir(data)
     feed = open_feed(data)
-    report: dict[str, Any] = {"quick": quick, "hold_s": hold_s, "input": feed.what}
+    report: dict[str, Any] = {
+        "quick": quick,
+        "hold_s": hold_s,
+        "rounds": rounds,
+        "input": feed.what,
+    }
     measures: dict[str, Callable[[], dict[str, Any]]] = {
         "engine": lambda: _engine(feed, quick=quick, say=say),
         "kafka": lambda: _kafka(
             Live(data=data, scorers=scorers, say=say), quick=quick, hold_s=hold_s
         ),
-        "peers": lambda: _peers(feed, data, quick=quick, say=say),
+        "peers": lambda: _peers(feed, data, quick=quick, rounds=rounds, say=say),
     }
     for part in (part for part in PARTS if part in parts):
         try:
@@ -112,11 +120,13 @@ def stages(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     return {stage: round(cpu / whole, 4) for stage, cpu in found.items()} if whole else {}
 
 
-def _peers(feed: Feed, data: Path | None, *, quick: bool, say: Say) -> dict[str, Any]:
+def _peers(feed: Feed, data: Path | None, *, quick: bool, rounds: int, say: Say) -> dict[str, Any]:
     say("ours and others on one backlog")
     with tempfile.TemporaryFile("w+", encoding="utf-8") as log:
         try:
-            found = versus.Versus(feed=feed, data=data, quick=quick, say=say).measure(log)
+            found = versus.Versus(
+                feed=feed, data=data, quick=quick, rounds=rounds, say=say
+            ).measure(log)
         except RuntimeError as error:
             log.seek(0)
             raise RuntimeError(f"{error}\n{log.read()[-3000:]}") from error

@@ -53,7 +53,9 @@ class Versus:
     data : Path or None
         The same, for peers that read it themselves.
     quick : bool
-        Two runs of each; otherwise five rounds, in each of which everybody runs once.
+        In each round everybody is started once and runs twice, briefly; otherwise once, for longer.
+    rounds : int
+        How often everybody is asked.
     say : callable
         Hears what is being done.
     """
@@ -61,14 +63,10 @@ class Versus:
     feed: Feed
     data: Path | None
     quick: bool
+    rounds: int
     say: Say
     names: tuple[str, ...] = NAMES
     _found: dict[str, list[float]] = field(default_factory=dict)
-
-    @property
-    def rounds(self) -> int:
-        """How often everybody is asked."""
-        return 1 if self.quick else 5
 
     @property
     def runs(self) -> int:
