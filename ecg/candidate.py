@@ -11,7 +11,7 @@ from ecg import qrs_weights as net
 from ecg.arithmetic import weighed_sum
 from ecg.compiled import compiled
 from ecg.filters import ENGINE_FS, QRS_BAND_DELAY
-from ecg.scratch import carray, on_stack
+from ecg.scratch import on_stack
 from ecg.state import BAND_REACH, BAND_RING, INTEGRATE, SHAPE, SHAPES
 
 FLOOR_MV = 0.012
@@ -118,12 +118,9 @@ def _likest(s: np.void, e: int, p: int) -> tuple[int, int, float]:
 
     Does what ``_liken`` does for all lags at once: each sample is looked up once, and no sum waits.
     """
-    band, own = (
-        carray(on_stack(_BAND, np.float64), _BAND),
-        carray(on_stack(_PLACES, np.float64), _PLACES),
-    )
-    template = carray(on_stack(SHAPE, np.float64), SHAPE)
-    joint = carray(on_stack(_JOINT, np.float64), (SHAPES, _PLACES))
+    band, own = on_stack(_BAND, np.float64), on_stack(_PLACES, np.float64)
+    template = on_stack(SHAPE, np.float64)
+    joint = on_stack(_JOINT, np.float64).reshape((SHAPES, _PLACES))
     joint[:] = 0.0
     first = p - _LAGS - SHAPE
     for lead in range(s["n_leads"]):

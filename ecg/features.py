@@ -14,7 +14,7 @@ from ecg.arithmetic import median
 from ecg.compiled import compiled, summing
 from ecg.filters import ENGINE_FS
 from ecg.quality import FIT, NOISY
-from ecg.scratch import carray, on_stack
+from ecg.scratch import on_stack
 from ecg.state import N_LEADS, RING, RR_MEMORY, WINDOW
 
 BEFORE = round(0.4 * ENGINE_FS)
@@ -191,7 +191,7 @@ def _recent_rr(s: np.void) -> tuple[float, float]:
     n = min(newest + 1, min(_RECENT, RR_MEMORY - after))
     if n <= 0:
         return float(s["rr_long"]), _LEAST_CHANGE
-    changes = carray(on_stack(_RECENT, np.float64), _RECENT)
+    changes = on_stack(_RECENT, np.float64)
     total = s["rr"][newest % RR_MEMORY]
     for back in range(1, n):
         interval = s["rr"][(newest - back) % RR_MEMORY]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ecg import fibrillation_weights as net
 from ecg.arithmetic import median
 from ecg.compiled import compiled
-from ecg.scratch import carray, on_stack
+from ecg.scratch import on_stack
 from ecg.state import COMPARISONS, RR_MEMORY, UNITS
 
 BEFORE = 8
@@ -55,7 +55,7 @@ def compare(
             nearest = min(nearest, abs(rr - before[k]))
             k += 1
         out[1 + place] = _size(nearest / mean)
-    changes = carray(on_stack(BEFORE, np.float64), BEFORE)[:n]
+    changes = on_stack(BEFORE, np.float64)[:n]
     changes[0] = abs(rr - before[0])
     for k in range(1, n):
         changes[k] = abs(before[k - 1] - before[k])
@@ -94,10 +94,10 @@ def hear(s: np.void, rr: float, likeness: float) -> float:
     n = min(newest, min(BEFORE, RR_MEMORY - 1 - after))
     if n < 1:
         return 0.0
-    before = carray(on_stack(BEFORE, np.float64), BEFORE)[:n]
+    before = on_stack(BEFORE, np.float64)[:n]
     for k in range(n):
         before[k] = s["rr"][(newest - 1 - k) % RR_MEMORY]
-    compared = carray(on_stack(COMPARISONS, np.float32), COMPARISONS)
+    compared = on_stack(COMPARISONS, np.float32)
     compare(rr, before, likeness, compared)
     if s["fibrillation_n"] == 0:
         s["fibrillation"][:] = 0.0
@@ -117,8 +117,8 @@ def step(compared: NDArray[np.float32], memory: NDArray[np.float64]) -> float:
     memory : ndarray, shape (2, UNITS)
         h and c; changed.
     """
-    seen = carray(on_stack(UNITS, np.float64), UNITS)
-    gates = carray(on_stack(_GATES, np.float64), _GATES)
+    seen = on_stack(UNITS, np.float64)
+    gates = on_stack(_GATES, np.float64)
     seen[:] = net.IN_BIAS
     for k in range(COMPARISONS):
         for unit in range(UNITS):

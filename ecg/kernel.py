@@ -18,7 +18,7 @@ from ecg.filters import ENGINE_FS, MAX_TAPS
 from ecg.intake import MOST_ROWS, take
 from ecg.qrs import listen
 from ecg.rhythm import N_DESCRIPTORS, describe_second
-from ecg.scratch import carray, on_stack
+from ecg.scratch import on_stack
 from ecg.state import AHEAD, N_LEADS, PATIENT
 
 _NEVER = 1 << 62
@@ -94,11 +94,11 @@ def advance(
     n_seconds = 0
     row = 0
     n_phases, n_taps = taps.shape
-    line = carray(on_stack(_LINES, np.float64), (N_LEADS, _LINE))
-    values = carray(on_stack(_VALUES, np.float64), (AHEAD, N_LEADS))
+    line = on_stack(_LINES, np.float64).reshape((N_LEADS, _LINE))
+    values = on_stack(_VALUES, np.float64).reshape((AHEAD, N_LEADS))
     # of each engine sample of a block: how many of the block's rows it needs, and its taps
-    tops = carray(on_stack(AHEAD, np.int64), AHEAD)
-    phases = carray(on_stack(AHEAD, np.int64), AHEAD)
+    tops = on_stack(AHEAD, np.int64)
+    phases = on_stack(AHEAD, np.int64)
     for k in range(slots.shape[0]):
         s = states[slots[k]]
         origin = s["origin"]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ecg.compiled import compiled, summing
 from ecg.filters import ENGINE_FS
 from ecg.quality import FIT
-from ecg.scratch import carray, on_stack
+from ecg.scratch import on_stack
 from ecg.state import BAND_RING, RING
 
 DESCRIPTORS = (
@@ -62,7 +62,7 @@ def describe_second(s: np.void, e: int, out: NDArray[np.float32]) -> None:
     n = min(e + 1, _LOOK)
     if lead < 0 or n < _SECOND:
         return
-    trace = carray(on_stack(_LOOK, np.float64), _LOOK)  # newest first
+    trace = on_stack(_LOOK, np.float64)  # newest first
     at = e % RING
     newer = np.float64(s["trace"][at, lead])
     mean, travelled, lowest, highest = 0.0, 0.0, newer, newer

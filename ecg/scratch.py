@@ -10,15 +10,12 @@ from typing import Any, cast
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
-from numba.np import numpy_support
+from numba.np.numpy_support import carray
 from numpy.typing import NDArray
-
-carray = cast(Callable[..., NDArray[Any]], numpy_support.carray)
-"""numba's: what lies at a pointer, as an array of a shape."""
 
 
 def _on_stack(_typing: Any, n: Any, kind: Any) -> Any:
-    """Return a pointer to room for ``n`` numbers, for ``carray``; gone with its function.
+    """Return an array of ``n`` numbers, as they come, that is gone with the function it is in.
 
     Parameters
     ----------
@@ -29,13 +26,20 @@ def _on_stack(_typing: Any, n: Any, kind: Any) -> Any:
     """
     if not isinstance(n, types.IntegerLiteral) or not isinstance(kind, types.NumberClass):
         return None  # numba says what was asked for, and where
-    number = kind.instance_type
+    number, length = kind.instance_type, n.literal_value
+    pointer: Any = types.CPointer(number)  # type: ignore[no-untyped-call]  # numba has no types there
+    array = types.Array(number, 1, "C")
+
+    def there(place: Any) -> Any:
+        return carray(place, length)
 
     def make(context: Any, builder: Any, _signature: Any, _arguments: Any) -> Any:
         # once for a function, not for each turn of a loop in it
-        return cgutils.alloca_once(builder, context.get_data_type(number), size=n.literal_value)  # type: ignore[no-untyped-call]
+        once: Any = cgutils.alloca_once
+        place = once(builder, context.get_data_type(number), size=length)
+        return context.compile_internal(builder, there, array(pointer), [place])
 
-    return types.CPointer(number)(n, kind), make  # type: ignore[no-untyped-call]
+    return array(n, kind), make
 
 
-on_stack = cast(Callable[[int, type], Any], intrinsic(_on_stack))
+on_stack = cast(Callable[[int, type], NDArray[Any]], intrinsic(_on_stack))
