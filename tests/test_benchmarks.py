@@ -17,8 +17,8 @@ def test_benchmark_of_the_archive_counts_what_it_writes(embedded: Cluster) -> No
 
 @pytest.mark.slow
 def test_benchmark_of_the_alarms_counts_what_was_taken_in(embedded: Cluster) -> None:
-    feed = simulated(patients=2, duration_s=10)
-    result = alarm.measured(embedded, feed, patients=3, seconds=4.0, sources=2)
+    script = alarm.worked_out(simulated(patients=2, duration_s=10), sources=2, seconds=4.0)
+    result = alarm.measured(embedded, script, patients=3, sources=2)
     # a status a second of each, and beats
     assert result.messages >= 3 * 4
     assert result.held
