@@ -17,9 +17,10 @@ from ecg.chunk import Chunk
 from ecg.finding import BEAT_CLASSES, Beat, Findings
 from ecg.judge import Judge
 from ecg.metrics import NOT_JUDGED
-from ecg.monitor import Monitor, OnBeat
+from ecg.monitor import Monitor
 from ecg.reader import read_record
 from ecg.record import Record
+from ecg.turn import OnBeat
 from training.heard import Heard
 
 CHUNK_S = 0.25
