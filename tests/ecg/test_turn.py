@@ -1,14 +1,119 @@
-"""One call of the monitor: what waits in it for whom, and what it costs the model."""
+"""One call of the monitor: where chunks go on, what waits for whom, and what is judged together."""
 
 import numpy as np
 import pytest
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from ecg.chunk import Chunk
+from ecg.chunk import MISSING, Chunk
+from ecg.finding import Gap
 from ecg.judge import Judge
 from ecg.monitor import Monitor
-from tests.ecg.engine import beats, cut, judge, part, recorded, said, watch
+from ecg.script import Step
+from tests.ecg.engine import beats, cut, judge, part, recorded, said, statuses, watch
+
+
+@pytest.fixture(scope="module")
+def whole() -> Chunk:
+    return recorded("P1")
+
+
+def test_chunks_of_one_patient_in_one_call_are_taken_in_their_order(whole: Chunk) -> None:
+    chunks = cut(part(whole, 0, 7200), 90)
+    # a gap, a splice and a repeat among them
+    chunks[20] = replace(chunks[20], discontinuity=True)
+    chunks[40:41] = [chunks[39], chunks[3]]
+    others = [replace(chunk, patient="P2") for chunk in chunks]
+    together = Monitor(judge()).advance(
+        [c for pair in zip(chunks, others, strict=True) for c in pair]
+    )
+    assert said(together, "P1") == said(watch(Monitor(judge()), chunks))
+    assert [f.patient for f in together] == ["P1", "P2"]
+
+
+def test_a_gap_becomes_missing_samples_and_a_finding(whole: Chunk) -> None:
+    monitor = Monitor(judge())
+    found = watch(monitor, [part(whole, 0, 1800), part(whole, 3960, 7200)])
+    gaps = [g for f in found for g in f.gaps]
+    assert gaps == [Gap(first_sample=1800, end_sample=3960, decided_sample=3960, reset=False)]
+    by_second = {s.sample // 360: s for s in statuses(found)}
+    assert by_second[8].reason == "missing"
+    assert not [b for b in beats(found) if 1900 < b.sample < 3900]
+    assert by_second[19].fit
+
+
+def test_a_gap_is_as_if_the_missing_samples_had_come(whole: Chunk) -> None:
+    samples = part(whole, 0, 7200).samples.copy()
+    samples[1800:3960] = MISSING
+    sent = said(Monitor(judge()).advance([replace(whole, samples=samples)]))
+    lost = said(watch(Monitor(judge()), [part(whole, 0, 1800), part(whole, 3960, 7200)]))
+    assert [f for f in lost if not isinstance(f, Gap)] == sent
+
+
+def test_a_gap_over_a_minute_starts_the_signal_anew() -> None:
+    script = (Step(duration_s=40),)
+    whole = recorded("P1", script=script)
+    later = replace(whole, first_sample=whole.n_samples + 360 * 3600)
+    monitor = Monitor(judge())
+    found = watch(monitor, [whole, part(later, 0, 360 * 20)])
+    assert [g.reset for f in found for g in f.gaps] == [True]
+    after = [s for s in statuses(found) if s.sample > later.first_sample]
+    assert len(after) == 19
+    assert all(s.warm_up for s in after)
+    alone = watch(Monitor(judge()), [part(later, 0, 360 * 20)])
+    assert beats(found)[-10:] == beats(alone)[-10:]
+
+
+@pytest.mark.parametrize(("seconds", "repeated"), [(5, False), (12, True)])
+def test_the_warm_up_is_repeated_after_a_gap_over_10_s(seconds: int, repeated: bool) -> None:
+    whole = recorded("P1", script=(Step(duration_s=70),))
+    found = watch(
+        Monitor(judge()),
+        [part(whole, 0, 40 * 360), part(whole, (40 + seconds) * 360, 60 * 360)],
+    )
+    by_second = {s.sample // 360: s.warm_up for s in statuses(found)}
+    assert by_second[29]
+    assert not by_second[31]
+    assert by_second[58] is repeated
+
+
+def test_repeats_and_overlaps_change_nothing(whole: Chunk) -> None:
+    short = part(whole, 0, 7200)
+    doubled = [
+        chunk
+        for k in range(0, 7200, 360)
+        for chunk in (part(short, max(k - 100, 0), k + 360), part(short, k, k + 360))
+    ]
+    monitor = Monitor(judge())
+    assert said(watch(monitor, doubled)) == said(Monitor(judge()).advance([short]))
+    assert monitor.advance([part(short, 0, 360)]) == []
+
+
+def test_no_rr_interval_crosses_a_splice() -> None:
+    whole = recorded("P1", script=(Step(duration_s=15, rate_bpm=80),))
+    n = whole.n_samples
+    again = replace(whole, first_sample=n, discontinuity=True)
+    everything = watch(Monitor(judge()), [whole, again])
+    found = beats(everything)
+    first = next(b for b in found if b.sample >= n)
+    assert first.rr_s is None
+    assert [b.sample - n for b in found if b.sample >= n][:10] == [
+        b.sample for b in found if b.sample < n
+    ][:10]
+    assert [b.decided_sample for b in found] == sorted(b.decided_sample for b in found)
+    # the beats that waited are judged where their signal ends, and the end is said after them
+    order = [f for f in said(everything) if isinstance(f, Gap) or f in found]
+    (place,) = (k for k, f in enumerate(order) if isinstance(f, Gap))
+    assert order[place] == Gap(first_sample=n, end_sample=n, decided_sample=n, reset=False)
+    assert order[:place] == [b for b in found if b.sample < n]
+    assert order[place - 1].decided_sample == n
+
+
+def test_a_new_stream_starts_the_patient_anew(whole: Chunk) -> None:
+    monitor = Monitor(judge())
+    monitor.advance([part(whole, 0, 9000)])
+    anew = replace(part(whole, 0, 7200), stream="s2")
+    assert said(monitor.advance([anew])) == said(Monitor(judge()).advance([anew]))
 
 
 def _ends(how: str, chunk: Chunk) -> Chunk:
