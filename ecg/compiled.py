@@ -6,15 +6,13 @@ happens to one sample of one patient, and a patient's result cannot depend on
 the company it keeps.
 """
 
-import hashlib
-import os
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 from typing import TypeVar, cast
 
 from numba import njit
 from numba.core import config
+
+from ecg import machine_code
 
 _SETTING = "CACHE_DIR"
 """numba's setting NUMBA_CACHE_DIR; it makes these names when it is imported."""
@@ -60,19 +58,8 @@ def entry_point(function: F) -> F:
     changes with any of them.
     """
     kept = getattr(config, _SETTING)
-    setattr(config, _SETTING, str(_cache_directory()))
+    setattr(config, _SETTING, str(machine_code.directory()))
     try:
         return cast(F, njit(nogil=True, error_model="numpy", cache=True)(function))
     finally:
         setattr(config, _SETTING, kept)
-
-
-def _cache_directory() -> Path:
-    package = Path(__file__).parent
-    digest = hashlib.sha256()
-    for source in sorted(package.glob("*.py")):
-        digest.update(source.read_bytes())
-    beside = package / "__pycache__"
-    if os.access(package, os.W_OK):
-        return beside / f"machine-code-{digest.hexdigest()[:16]}"
-    return Path(tempfile.gettempdir()) / f"rhythmwatch-machine-code-{digest.hexdigest()[:16]}"
