@@ -8,7 +8,8 @@ probabilities therefore never depend on company or chunks.
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import cast
 
 import numpy as np
@@ -75,8 +76,13 @@ class Judge:
     def choose_batches(self) -> None:
         """Measure what batches of each size cost here, and cut work into the cheapest from now on.
 
-        A size whose rows are not the same bits as those of the smallest is not used again.
+        On one thread, as the role has it. A size whose rows are not the same bits as those of the
+        smallest is not used again.
         """
+        with one_thread():
+            self._use(self._costs())
+
+    def _costs(self) -> dict[int, float]:
         rng = np.random.default_rng(0)
         n = max(BATCHES)
         windows = rng.normal(size=(n, CHANNELS, WINDOW)).astype(np.float32)
@@ -96,8 +102,8 @@ class Judge:
             first = seen if first is None else first
             if np.array_equal(seen, first):
                 costs[size] = min(took)
-        self._use(costs)
         logger.debug("batches cost, in s: %s", costs)
+        return costs
 
     @torch.inference_mode()
     def judge_beats(
@@ -220,6 +226,18 @@ class Judge:
             batch[:n], batch[n:] = rows, 0.0
             rows = batch
         return torch.from_numpy(rows).to(self.device)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let torch use one thread for a while."""
+    # two threads make this small LSTM up to a hundred times slower where cores are shared
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def choose_device(name: str) -> torch.device:

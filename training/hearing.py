@@ -5,17 +5,15 @@ in what is said of each.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from ecg.annotation import Annotations, read_annotations
 from ecg.chunk import Chunk
 from ecg.finding import BEAT_CLASSES, Beat, Findings
-from ecg.judge import Judge
+from ecg.judge import Judge, one_thread
 from ecg.metrics import NOT_JUDGED
 from ecg.monitor import Monitor
 from ecg.reader import read_record
@@ -190,18 +188,6 @@ def with_beats(heard: Heard, beats: Sequence[Beat]) -> Heard:
             [beat.probabilities or unknown for beat in kept], dtype=np.float64
         ).reshape(-1, len(BEAT_CLASSES)),
     )
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Let torch use one thread for a while."""
-    # two threads make this small LSTM up to a hundred times slower where cores are shared
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def as_live(record: Record, chunk_s: float) -> Iterator[Chunk]:

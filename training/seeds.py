@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from ecg.draft import Draft, add_beats
 from ecg.errors import CheckpointError
 from ecg.finding import Beat
-from ecg.judge import Judge
+from ecg.judge import Judge, one_thread
 from ecg.roster import Place
 from training.heard import Heard
-from training.hearing import one_thread, with_beats
+from training.hearing import with_beats
 from training.scorecard import brief
 
 

@@ -1,12 +1,15 @@
 """The models at work: padded batches whose rows are the same bits, whatever else is in them."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from ecg.errors import DeviceError
 from ecg.features import CHANNELS, N_CONTEXT
-from ecg.judge import BATCHES, choose_device
+from ecg.judge import BATCHES, Judge, choose_device
 from ecg.model import OUTPUTS, PlainLSTM
 from ecg.rhythm import N_DESCRIPTORS
 from ecg.state import WINDOW
@@ -40,6 +43,28 @@ def test_measured_batches_change_no_bits() -> None:
     again = np.zeros_like(memory)
     assert np.array_equal(at_work.judge_beats(rows, WINDOWS, CONTEXTS, again), before)
     assert np.array_equal(again, memory)
+
+
+def test_batches_are_measured_on_one_thread_as_they_are_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    at_work = judge()
+    threads: list[int] = []
+    judge_beats = Judge.judge_beats
+
+    def look(self: Judge, *what: NDArray[Any]) -> NDArray[np.float32]:
+        threads.append(torch.get_num_threads())
+        return judge_beats(self, *what)
+
+    monkeypatch.setattr(Judge, "judge_beats", look)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        at_work.choose_batches()
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert set(threads) == {1}
 
 
 def test_beats_of_one_patient_are_judged_one_after_the_other() -> None:
