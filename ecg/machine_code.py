@@ -44,11 +44,8 @@ def own_copy(made: Path, place: Path) -> Path:
         return place
     fresh = Path(tempfile.mkdtemp(prefix=f"{place.name}-", dir=place.parent))
     if made.is_dir():
-        # not their modes: what the system's owner alone may change there is ours here
-        shutil.copytree(made, fresh / "made", copy_function=shutil.copyfile)
-        for part in (fresh / "made").iterdir():
-            part.rename(fresh / part.name)
-        (fresh / "made").rmdir()
+        shutil.copytree(made, fresh, dirs_exist_ok=True)
+        fresh.chmod(0o700)  # a copy has the mode of what it is copied from
     try:
         fresh.rename(place)  # whole, or not at all
     except OSError:
