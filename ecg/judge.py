@@ -8,15 +8,14 @@ probabilities therefore never depend on company or chunks.
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ecg.errors import DeviceError
+from ecg.device import bring, choose_device, describe, one_thread, recorded
 from ecg.features import CHANNELS, N_CONTEXT
 from ecg.finding import RHYTHMS
 from ecg.model import OUTPUTS, BeatEnsemble, BeatLSTM, RhythmLSTM
@@ -67,8 +66,10 @@ class Judge:
         # one alone has nobody to be joined with
         alone = len(beats.members) == 1
         network = cast(BeatLSTM, beats.members[0]) if alone else beats
-        self._beats = network.to(self.device).eval()
-        self._rhythm = rhythm.to(self.device).eval()
+        network, rhythm = network.to(self.device).eval(), rhythm.to(self.device).eval()
+        self._encode = recorded(network.encode, self.device)
+        self._beat_step = recorded(network.remember, self.device)
+        self._second_step = recorded(rhythm.forward, self.device)
         self._temperature = temperature
         self._use({size: _OVERHEAD_ROWS + size for size in BATCHES})
 
@@ -79,6 +80,7 @@ class Judge:
         On one thread, as the role has it. A size whose rows are not the same bits as those of the
         smallest is not used again.
         """
+        logger.info("the models run %s", describe(self.device))
         with one_thread():
             self._use(self._costs())
 
@@ -131,10 +133,10 @@ class Judge:
         """
         encoded = np.empty((len(slots), self._beat_width), dtype=np.float32)
         for rows in self._slices(len(slots)):
-            out = self._beats.encode(self._pad(windows[rows]), self._pad(contexts[rows]))
+            out = self._encode(self._pad(windows[rows]), self._pad(contexts[rows]))
             encoded[rows] = out[: rows.stop - rows.start].cpu().numpy()
         part = memory[:, :, : self._memory_width]
-        logits = self._recall(self._beats.remember, slots, encoded, part, len(OUTPUTS))
+        logits = self._recall(self._beat_step, slots, encoded, part, len(OUTPUTS))
         return self._shares(logits, self._temperature)
 
     @torch.inference_mode()
@@ -161,7 +163,7 @@ class Judge:
         """
         part = memory[:, :, self._memory_width :]
         return self._shares(
-            self._recall(self._rhythm.forward, slots, descriptors, part, len(RHYTHMS)), 1.0
+            self._recall(self._second_step, slots, descriptors, part, len(RHYTHMS)), 1.0
         )
 
     def _recall(
@@ -185,7 +187,7 @@ class Judge:
                 whose = torch.from_numpy(slots[rows])
                 # rows that fill the batch up get somebody's memory, and nobody their result
                 all_rows = torch.nn.functional.pad(whose, (0, self._size(n) - n))
-                h, c = (of.index_select(0, all_rows)[None].to(self.device) for of in (hs, cs))
+                h, c = (bring(of.index_select(0, all_rows)[None], self.device) for of in (hs, cs))
                 out, (h, c) = step(self._pad(inputs[rows])[:, None], (h, c))
                 logits[rows] = out[:n, 0].cpu().numpy()
                 hs.index_copy_(0, whose, h[0, :n].cpu())
@@ -225,36 +227,7 @@ class Judge:
             batch = np.empty((size, *rows.shape[1:]), dtype=np.float32)
             batch[:n], batch[n:] = rows, 0.0
             rows = batch
-        return torch.from_numpy(rows).to(self.device)
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Let torch use one thread for a while."""
-    # two threads make this small LSTM up to a hundred times slower where cores are shared
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def choose_device(name: str) -> torch.device:
-    """Return the device to run on.
-
-    Raises
-    ------
-    DeviceError
-        If ``name`` is none of auto, cpu, cuda, or CUDA is asked for and absent.
-    """
-    if name not in ("auto", "cpu", "cuda"):
-        raise DeviceError(f"device must be auto, cpu or cuda, got {name!r}")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise DeviceError("device cuda was asked for, but torch sees no CUDA: use auto or cpu")
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
+        return bring(torch.from_numpy(rows), self.device)
 
 
 def _cuts(costs: Mapping[int, float]) -> list[int]:

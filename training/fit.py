@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from ecg.judge import choose_device
+from ecg.device import bring, choose_device
 from ecg.model import ARTEFACT, OUTPUTS, BeatLSTMSize
 from training.batch import Batch, draw
 from training.dataset import NORMAL, UNLABELLED, BeatSequence, class_counts
@@ -216,14 +216,14 @@ def _loss(
     opinion: _Opinion | None,
     device: torch.device,
 ) -> torch.Tensor:
-    windows = torch.from_numpy(batch.windows).to(device)
-    contexts = torch.from_numpy(batch.contexts).to(device)
-    targets = torch.from_numpy(batch.targets).to(device).flatten()
+    windows = bring(torch.from_numpy(batch.windows), device)
+    contexts = bring(torch.from_numpy(batch.contexts), device)
+    targets = bring(torch.from_numpy(batch.targets), device).flatten()
     logits = model(windows, contexts).flatten(0, 1)
     if opinion is None:
         loss: torch.Tensor = loss_of(logits, targets)
         return loss
-    present = torch.from_numpy(batch.present).to(device).flatten()
+    present = bring(torch.from_numpy(batch.present), device).flatten()
     thought = opinion(windows, contexts).flatten(0, 1)
     thought[(targets == NORMAL)[:, None] & ~_IN_NORMAL_RHYTHM.to(device)] = 0.0
     thought /= thought.sum(dim=-1, keepdim=True).clamp_min(_LEAST)

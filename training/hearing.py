@@ -12,8 +12,9 @@ import numpy as np
 
 from ecg.annotation import Annotations, read_annotations
 from ecg.chunk import Chunk
+from ecg.device import one_thread
 from ecg.finding import BEAT_CLASSES, Beat, Findings
-from ecg.judge import Judge, one_thread
+from ecg.judge import Judge
 from ecg.metrics import NOT_JUDGED
 from ecg.monitor import Monitor
 from ecg.reader import read_record

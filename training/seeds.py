@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ecg.device import one_thread
 from ecg.draft import Draft, add_beats
 from ecg.errors import CheckpointError
 from ecg.finding import Beat
-from ecg.judge import Judge, one_thread
+from ecg.judge import Judge
 from ecg.roster import Place
 from training.heard import Heard
 from training.hearing import with_beats

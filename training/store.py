@@ -59,7 +59,7 @@ _OBSERVE_SECONDS: dict[str, Callable[[Path], SecondSequence]] = {
 }
 _OF_BEATS = ("annotated.py", "dataset.py", "noise.py")
 """Sources that say how beats are observed."""
-_AFTER_FEATURES = {"model.py", "judge.py", "call.py", "draft.py", "checkpoint.py"}
+_AFTER_FEATURES = {"model.py", "device.py", "judge.py", "call.py", "draft.py", "checkpoint.py"}
 """Sources of ``ecg`` that see features and do not make them."""
 
 

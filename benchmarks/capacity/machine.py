@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.apache import server
+from ecg.device import choose_device, describe
 
 SIDE = 1024
 """Rows and columns of the matrices multiplied: large enough for the core's peak."""
@@ -143,5 +144,6 @@ class Watch:
             "load_during": [round(load, 2) for load in self._loads],
             "cores_used_by_others": round(others, 2),
             "busy": others > BUSY * cores,
+            "models": describe(choose_device("auto")),
             "versions": versions(),
         }

@@ -186,6 +186,7 @@ def _machine(report: Figures) -> Sheet | None:
             ("load average after each part", ", ".join(map(cell, found["load_during"]))),
             ("cores used by others", found["cores_used_by_others"]),
             ("busy with other work", busy),
+            ("models run", found["models"]),
             ("input", report["input"]),
             ("versions", versions),
         ),

@@ -7,9 +7,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from ecg.errors import DeviceError
 from ecg.features import CHANNELS, N_CONTEXT
-from ecg.judge import BATCHES, Judge, choose_device
+from ecg.judge import BATCHES, Judge
 from ecg.model import OUTPUTS, PlainLSTM
 from ecg.rhythm import N_DESCRIPTORS
 from ecg.state import WINDOW
@@ -99,16 +98,6 @@ def test_probabilities_of_a_beat_add_up_to_one() -> None:
     p = at_work.judge_beats(np.arange(3), WINDOWS[:3], CONTEXTS[:3], memory)
     assert p.shape == (3, len(OUTPUTS))
     assert p.sum(axis=1) == pytest.approx(1.0, abs=1e-5)
-
-
-def test_an_unknown_or_absent_device_is_refused() -> None:
-    with pytest.raises(DeviceError, match="auto, cpu or cuda"):
-        choose_device("gpu")
-    assert choose_device("cpu") == torch.device("cpu")
-    if not torch.cuda.is_available():
-        assert choose_device("auto") == torch.device("cpu")
-        with pytest.raises(DeviceError, match="use auto or cpu"):
-            choose_device("cuda")
 
 
 def test_the_plain_lstm_classifies_windows_of_samples() -> None:
