@@ -11,7 +11,7 @@ import torch
 
 from benchmarks import guard
 from benchmarks.capacity import __main__ as capacity
-from benchmarks.capacity import engine, limit, machine, report
+from benchmarks.capacity import engine, history, limit, machine, report
 from benchmarks.capacity.feed import simulated
 from benchmarks.capacity.live import Live, LiveRow
 from benchmarks.capacity.ratios import ratio_of
@@ -240,3 +240,29 @@ def test_guard_prefers_a_run_on_the_same_processor(tmp_path: Path) -> None:
         newest = guard.last_kept(tmp_path, cpu=asked)
         assert newest is not None
         assert newest["machine"]["cpu"] == found
+
+
+def test_kept_runs_stand_side_by_side_with_the_largest_load_that_held(tmp_path: Path) -> None:
+    early, late = (kept(g, patients_per_core=g * 1000.0, p99_ms=1.0) for g in (10, 20))
+    loads = ((250, 7000, 600.0, True), (250, 7800, 60.0, True), (250, 9000, 600.0, False))
+    late["kafka"] = [
+        {"chunk_ms": ms, "patients": n, "seconds": s, "held": held, "p99_ms": 500.0}
+        for ms, n, s, held in loads
+    ]
+    early["kafka"] = []
+    (tmp_path / "other.json").write_text(json.dumps({"alarm": {"patients_per_core": 1.0}}))
+    for name, one in (("b", early), ("a", late)):
+        one["machine"]["cpu"] = "ours"
+        (tmp_path / f"{name}.json").write_text(json.dumps(one))
+    first, second = history.sheet(tmp_path).rows
+    assert first[:7] == ("2026-01-01 00:00", "ours", 10, 10_000.0, None, None, None)
+    assert second[3:7] == (20_000.0, None, "7,000 for 600 s, p99 500 ms", None)
+    assert set(second[7:]) == {None}
+
+
+def test_the_table_of_kept_runs_is_written_without_measuring(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    assert capacity.main(["--history", str(page)]) == 0
+    written = page.read_text(encoding="utf-8")
+    assert written.startswith("<!-- figures: history -->\nRuns that were kept")
+    assert written.count("\n| 20") == len(list(guard.RESULTS.glob("capacity-*.json")))

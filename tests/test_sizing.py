@@ -52,8 +52,9 @@ def test_measured_figures_win_over_assumed_and_given_over_both(tmp_path: Path) -
 
 
 def test_kept_capacity_says_how_many_a_core_scores(tmp_path: Path) -> None:
-    row = {"held": True, "chunk_ms": 250, "patients": 5000, "cpu": {"scorer": 0.5}}
-    kept = {"kept_at": "2026-01-02T03:04:05", "kafka": [row], "stages": {"model": 0.4}}
+    row = {"held": True, "chunk_ms": 250, "patients": 5000, "cpu": {"scorer": 0.5}, "seconds": 600}
+    probe = row | {"patients": 6000, "seconds": 60}
+    kept = {"kept_at": "2026-01-02T03:04:05", "kafka": [row, probe], "stages": {"model": 0.4}}
     (tmp_path / "capacity-1.json").write_text(json.dumps(kept))
     (tmp_path / "archive.json").write_text(json.dumps({"archive": {"patients_per_core": 1.0}}))
     figures = figures_of(tmp_path, {})

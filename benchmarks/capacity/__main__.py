@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks.capacity import page, report
+from benchmarks.capacity import history, page, report
 from benchmarks.capacity.search import HOLD_S
 from benchmarks.capacity.table import sheets
 from benchmarks.figures import write_figures
@@ -45,7 +45,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--only", choices=report.PARTS, action="append", help="a part; may be repeated"
     )
+    parser.add_argument(
+        "--history",
+        type=Path,
+        metavar="PAGE",
+        help="measure nothing; write the table of kept runs between the page's markers",
+    )
     asked = parser.parse_args(arguments)
+    if asked.history:
+        put_between(asked.history, history.sheet().markdown(), name="history")
+        return 0
     parts = asked.only or report.PARTS
     if absent := report.missing(parts):
         parser.error(
