@@ -70,12 +70,15 @@ def recorded(step: Callable[P, R], device: torch.device) -> Callable[P, R]:
     if device.type == "cpu":
         return step
     graphs: dict[torch.Size, Callable[P, R]] = {}
+    # no two replays are under way at once, so what they need in between may lie in the same memory
+    pool = torch.cuda.graph_pool_handle()
 
     def replay(*inputs: P.args, **named: P.kwargs) -> R:
         size = cast(torch.Tensor, inputs[0]).shape
         if size not in graphs:
             # the inputs of the recording are where those of each replay are copied to
-            made = torch.cuda.make_graphed_callables(step, cast(tuple[torch.Tensor, ...], inputs))
+            samples = cast(tuple[torch.Tensor, ...], inputs)
+            made = torch.cuda.make_graphed_callables(step, samples, pool=pool)
             graphs[size] = cast(Callable[P, R], made)
         return graphs[size](*inputs, **named)
 

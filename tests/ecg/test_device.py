@@ -38,7 +38,9 @@ def findings(at_work: Judge) -> list[np.ndarray[Any, np.dtype[np.float32]]]:
     return [*said, memory]
 
 
-def replaying(step: Callable[..., Any], inputs: tuple[Any, ...]) -> Callable[..., Any]:
+def replaying(
+    step: Callable[..., Any], inputs: tuple[Any, ...], *, pool: object
+) -> Callable[..., Any]:
     """Do on the CPU what a graph does: read and write the same memory in every replay."""
     mine = pytree.tree_map(torch.clone, inputs)
     found = pytree.tree_map(torch.clone, step(*mine))
@@ -85,10 +87,13 @@ def test_a_tensor_stays_where_it_is_on_the_cpu() -> None:
 def test_a_step_is_recorded_once_for_each_size(monkeypatch: pytest.MonkeyPatch) -> None:
     sizes: list[int] = []
 
-    def record(step: Callable[..., Any], inputs: tuple[Any, ...]) -> Callable[..., Any]:
+    def record(
+        step: Callable[..., Any], inputs: tuple[Any, ...], *, pool: object
+    ) -> Callable[..., Any]:
         sizes.append(len(inputs[0]))
-        return replaying(step, inputs)
+        return replaying(step, inputs, pool=pool)
 
+    monkeypatch.setattr(torch.cuda, "graph_pool_handle", object)
     monkeypatch.setattr(torch.cuda, "make_graphed_callables", record)
     step = recorded(lambda x, both: (x + both[0], both[1]), torch.device("cuda"))
     for n in (2, 3, 2, 3, 3):
@@ -103,6 +108,7 @@ def test_the_judge_keeps_nothing_that_the_next_replay_writes_over(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     plain = findings(load(device="cpu"))
+    monkeypatch.setattr(torch.cuda, "graph_pool_handle", object)
     monkeypatch.setattr(torch.cuda, "make_graphed_callables", replaying)
     monkeypatch.setattr(ecg.judge, "recorded", lambda step, _: recorded(step, torch.device("cuda")))
     for one, other in zip(findings(load(device="cpu")), plain, strict=True):
