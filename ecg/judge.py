@@ -9,6 +9,7 @@ probabilities therefore never depend on company or chunks.
 import logging
 import time
 from collections.abc import Callable, Mapping
+from math import inf
 from typing import cast
 
 import numpy as np
@@ -19,6 +20,7 @@ from ecg.device import bring, choose_device, describe, one_thread, recorded
 from ecg.features import CHANNELS, N_CONTEXT
 from ecg.finding import RHYTHMS
 from ecg.model import OUTPUTS, BeatEnsemble, BeatLSTM, RhythmLSTM
+from ecg.rhythm import N_DESCRIPTORS
 from ecg.state import WINDOW
 
 logger = logging.getLogger(__name__)
@@ -28,7 +30,7 @@ BATCHES = tuple(range(32, 1025, _GRAIN))
 """Rows a batch may have; smaller work is padded."""
 _OVERHEAD_ROWS = 100.0
 """What a batch costs beside its rows, in rows, as long as nothing has been measured."""
-_MEASURED = 3
+_MEASURED = 4
 """Times each size is tried; the shortest counts, since others' work only ever adds."""
 
 
@@ -89,21 +91,26 @@ class Judge:
         n = max(BATCHES)
         windows = rng.normal(size=(n, CHANNELS, WINDOW)).astype(np.float32)
         contexts = rng.normal(size=(n, N_CONTEXT)).astype(np.float32)
+        descriptors = rng.normal(size=(n, N_DESCRIPTORS)).astype(np.float32)
         rows, least = np.arange(n), min(BATCHES)
-        costs: dict[int, float] = {}
+        costs = dict.fromkeys(BATCHES, inf)
         first: NDArray[np.float32] | None = None
-        for size in BATCHES:
+        # all sizes in each round: what disturbs for a while then spoils one try of many sizes,
+        # and not all tries of one
+        for size in BATCHES * _MEASURED:
             self._use({size: 1.0})
-            took = []
-            for _ in range(_MEASURED):
-                memory = np.zeros((size, 2, self.hidden), np.float32)
-                began = time.perf_counter()
-                found = self.judge_beats(rows[:size], windows[:size], contexts[:size], memory)
-                took.append(time.perf_counter() - began)
-            seen = np.concatenate([found[:least], memory[:least].reshape(least, -1)], axis=1)
+            memory = np.zeros((size, 2, self.hidden), np.float32)
+            began = time.perf_counter()
+            found = self.judge_beats(rows[:size], windows[:size], contexts[:size], memory)
+            took = time.perf_counter() - began
+            rhythm = self.judge_seconds(rows[:size], descriptors[:size], memory)
+            whole = (found[:least], rhythm[:least], memory[:least].reshape(least, -1))
+            seen = np.concatenate(whole, axis=1)
             first = seen if first is None else first
-            if np.array_equal(seen, first):
-                costs[size] = min(took)
+            if size > least and not np.array_equal(seen, first):
+                costs.pop(size, None)
+            elif size in costs:
+                costs[size] = min(took, costs[size])
         logger.debug("batches cost, in s: %s", costs)
         return costs
 

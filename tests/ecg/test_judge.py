@@ -66,6 +66,20 @@ def test_batches_are_measured_on_one_thread_as_they_are_used(
     assert set(threads) == {1}
 
 
+def test_a_size_whose_rows_differ_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    at_work = judge()
+    judge_beats = Judge.judge_beats
+
+    def differ(self: Judge, slots: NDArray[np.int64], *rest: NDArray[Any]) -> NDArray[np.float32]:
+        found = judge_beats(self, slots, *rest)
+        return found + np.float32(len(slots) in (64, 512))
+
+    monkeypatch.setattr(Judge, "judge_beats", differ)
+    at_work.choose_batches()
+    sizes = {at_work._size(n) for n in BATCHES}
+    assert sizes == set(BATCHES) - {64, 512}
+
+
 def test_beats_of_one_patient_are_judged_one_after_the_other() -> None:
     at_work = judge()
     together = np.zeros((2, 2, at_work.hidden), np.float32)
