@@ -98,16 +98,25 @@ def compare(today: Mapping[str, Any], kept: Mapping[str, Any]) -> list[Line]:
     return lines
 
 
+def kept_reports(folder: Path = RESULTS) -> list[dict[str, Any]]:
+    """Return the kept reports, the newest last."""
+    found = [json.loads(p.read_text(encoding="utf-8")) for p in folder.glob("*.json")]
+    # other benchmarks keep theirs beside them
+    kept = [report for report in found if "kept_at" in report]
+    return sorted(kept, key=lambda report: str(report["kept_at"]))
+
+
 def last_kept(folder: Path = RESULTS, *, cpu: str | None = None) -> dict[str, Any] | None:
     """Return the newest kept report, of the same processor if there is one; None without any."""
-    found = [json.loads(p.read_text(encoding="utf-8")) for p in sorted(folder.glob("*.json"))]
-    # other benchmarks keep theirs beside them
-    reports = [report for report in found if "kept_at" in report]
-    if not reports:
-        return None
+    reports = kept_reports(folder)
     alike = [report for report in reports if report.get("machine", {}).get("cpu") == cpu]
-    newest: dict[str, Any] = max(alike or reports, key=lambda report: str(report["kept_at"]))
-    return newest
+    return next(reversed(alike or reports), None)
+
+
+def largest_held(report: Mapping[str, Any], *, chunk_ms: int) -> Mapping[str, Any] | None:
+    """Return the row of the largest load among those that held for the longest; None without."""
+    rows = [row for row in report.get("kafka", ()) if row["chunk_ms"] == chunk_ms and row["held"]]
+    return max(rows, key=lambda row: (row["seconds"], row["patients"]), default=None)
 
 
 def keep(report: Mapping[str, Any], folder: Path = RESULTS) -> Path:

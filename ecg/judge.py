@@ -103,6 +103,7 @@ class Judge:
             began = time.perf_counter()
             found = self.judge_beats(rows[:size], windows[:size], contexts[:size], memory)
             took = time.perf_counter() - began
+            # held to be the same bits, too, and recorded by a GPU before a patient comes
             rhythm = self.judge_seconds(rows[:size], descriptors[:size], memory)
             whole = (found[:least], rhythm[:least], memory[:least].reshape(least, -1))
             seen = np.concatenate(whole, axis=1)

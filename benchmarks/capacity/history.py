@@ -1,12 +1,11 @@
 """The kept runs side by side: what differs between machines, and from one run to the next."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from benchmarks.capacity.table import Sheet
-from benchmarks.guard import RESULTS
+from benchmarks.guard import RESULTS, kept_reports, largest_held
 from benchmarks.peers.names import PARTS
 
 ENGINE = (1_000, 5_000)
@@ -15,9 +14,6 @@ ENGINE = (1_000, 5_000)
 
 def sheet(folder: Path = RESULTS) -> Sheet:
     """Return the kept runs of a folder, the oldest first."""
-    found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
-    # other benchmarks keep theirs beside them
-    kept = sorted((one for one in found if "kept_at" in one), key=lambda one: str(one["kept_at"]))
     return Sheet(
         title="Runs that were kept",
         headings=(
@@ -27,7 +23,7 @@ def sheet(folder: Path = RESULTS) -> Sheet:
             "1 s",
             *(f"ours / {name}" for name in PARTS),
         ),
-        rows=tuple(_row(one) for one in kept),
+        rows=tuple(_row(one) for one in kept_reports(folder)),
     )
 
 
@@ -42,12 +38,6 @@ def _row(report: Mapping[str, Any]) -> tuple[object, ...]:
         *(_load(report, chunk_ms) for chunk_ms in (250, 1000)),
         *(peers.get(name) for name in PARTS),
     )
-
-
-def largest_held(report: Mapping[str, Any], *, chunk_ms: int) -> Mapping[str, Any] | None:
-    """Return the row of the largest load among those that held for the longest; None without."""
-    rows = [row for row in report.get("kafka", ()) if row["chunk_ms"] == chunk_ms and row["held"]]
-    return max(rows, key=lambda row: (row["seconds"], row["patients"]), default=None)
 
 
 def _load(report: Mapping[str, Any], chunk_ms: int) -> str | None:

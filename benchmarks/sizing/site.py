@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from benchmarks import guard
-from benchmarks.capacity.history import largest_held
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +94,7 @@ def _measured(results: Path) -> dict[str, tuple[float, str]]:
         found["scorer_per_core"] = (float(np.median(speeds)), "scaling.json")
     capacity = guard.last_kept(results) or {}
     # in real time: that counts more than a backlog
-    if row := largest_held(capacity, chunk_ms=250):
+    if row := guard.largest_held(capacity, chunk_ms=250):
         speed = row["patients"] / row["cpu"]["scorer"]
         found["scorer_per_core"] = (speed, f"capacity of {capacity['kept_at'][:10]}")
     if model := capacity.get("stages", {}).get("model"):

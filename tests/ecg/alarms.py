@@ -6,15 +6,6 @@ from ecg.alarm import Action, AlarmEvent, Limits
 from ecg.alarm_cycle import PatientAlarms
 from tests.story import FS, START_NS, Story, cut, regular
 
-
-def told(story: Story, *, limits: Limits | None = None) -> list[AlarmEvent]:
-    return PatientAlarms(story.patient, limits=limits).fold(story.whole())
-
-
-def raised(story: Story, *, limits: Limits | None = None) -> dict[str, AlarmEvent]:
-    return {e.code: e for e in told(story, limits=limits) if e.event == "raised"}
-
-
 S = 10**9
 VT = Story(
     seconds=90,
@@ -25,6 +16,14 @@ VT = Story(
     ],
 )
 _numbers = iter(range(10**6))
+
+
+def told(story: Story, *, limits: Limits | None = None) -> list[AlarmEvent]:
+    return PatientAlarms(story.patient, limits=limits).fold(story.whole())
+
+
+def raised(story: Story, *, limits: Limits | None = None) -> dict[str, AlarmEvent]:
+    return {e.code: e for e in told(story, limits=limits) if e.event == "raised"}
 
 
 def action(

@@ -63,9 +63,8 @@ def test_an_unknown_or_absent_device_is_refused() -> None:
             choose_device("cuda")
 
 
-@pytest.mark.parametrize("device", HERE)
-def test_each_device_that_is_here_says_the_same(device: str) -> None:
-    for one, other in zip(findings(load(device=device)), findings(load(device="cpu")), strict=True):
+def test_the_device_that_is_chosen_by_itself_says_what_the_cpu_says() -> None:
+    for one, other in zip(findings(load(device="auto")), findings(load(device="cpu")), strict=True):
         assert one == pytest.approx(other, abs=1e-3)
 
 
