@@ -124,6 +124,7 @@ def _of_row(settings: FitSettings, row: Row, k: int) -> FitSettings:
         settings,
         seed=settings.seed + k,
         learning_rate=row.steepness * settings.learning_rate,
+        record_power=settings.record_power if row.even else 0.0,
     )
 
 

@@ -17,6 +17,8 @@ class Batch:
     windows: NDArray[np.float32]
     contexts: NDArray[np.float32]
     targets: NDArray[np.int64]
+    counts: NDArray[np.float32]
+    """How much a beat counts beside others of its class."""
     present: NDArray[np.bool_]
     """False where a short record was filled up."""
 
@@ -24,6 +26,7 @@ class Batch:
 def draw(
     sequences: Sequence[BeatSequence],
     shares: NDArray[np.float64],
+    counts: NDArray[np.float32],
     rng: np.random.Generator,
     *,
     shape: tuple[int, int],
@@ -36,6 +39,8 @@ def draw(
     sequences : sequence of BeatSequence
     shares : ndarray, shape (n_records,)
         How often each is drawn; they sum to 1.
+    counts : ndarray, shape (n_records, len(OUTPUTS))
+        How much a beat of each record and output counts.
     rng : Generator
         Source of chance.
     shape : tuple of int
@@ -48,7 +53,8 @@ def draw(
     contexts = np.zeros((*shape, sequences[0].contexts.shape[1]), np.float32)
     targets = np.full(shape, UNLABELLED, np.int64)
     present = np.zeros(shape, np.bool_)
-    for row, k in enumerate(rng.choice(len(sequences), size=n, p=shares)):
+    drawn = rng.choice(len(sequences), size=n, p=shares)
+    for row, k in enumerate(drawn):
         s = sequences[k]
         start = int(rng.integers(max(len(s) - length, 0) + 1))
         end = min(start + length, len(s))
@@ -58,4 +64,11 @@ def draw(
         present[row, : end - start] = True
     if change:
         windows, contexts = augment(windows, contexts, rng)
-    return Batch(windows=windows, contexts=contexts, targets=targets, present=present)
+    return Batch(
+        windows=windows,
+        contexts=contexts,
+        targets=targets,
+        # a beat without a label counts nothing whatever stands here
+        counts=counts[drawn[:, None], np.maximum(targets, 0)],
+        present=present,
+    )

@@ -15,8 +15,9 @@ from torch import nn
 
 from ecg.device import bring, choose_device
 from ecg.model import ARTEFACT, OUTPUTS, BeatLSTMSize
+from training.balance import of_classes, of_records
 from training.batch import Batch, draw
-from training.dataset import NORMAL, UNLABELLED, BeatSequence, class_counts
+from training.dataset import NORMAL, UNLABELLED, BeatSequence
 from training.resume import Progress, repeatable
 from training.variant import Variant
 
@@ -45,7 +46,9 @@ class FitSettings:
     weight_decay: float = 1e-3
     dropout: float = 0.3
     rare_power: float = 0.25
-    """A class weighs as the inverse of its count to this power."""
+    """A class counts as the inverse of its share of all beats to this power."""
+    record_power: float = 0.7
+    """An S or V beat counts as the inverse of its class' share of the record to this power."""
     seed: int = 0
     device: str = "auto"
 
@@ -128,9 +131,8 @@ def fit(
     rng = np.random.default_rng(settings.seed)
     variant = variant or Variant()
     model = variant.build(size or BeatLSTMSize(), dropout=settings.dropout).to(device)
-    loss_of = nn.CrossEntropyLoss(
-        weight=_weights(sequences, settings.rare_power).to(device), ignore_index=UNLABELLED
-    )
+    of_class = torch.from_numpy(of_classes(sequences, settings.rare_power)).to(device)
+    of_record = of_records(usable, shares, settings.record_power)
     beats = settings.beats or sum({s.record: len(s) for s in usable}.values())
     shape = (settings.batch, settings.length)
     steps = max(beats // (settings.batch * settings.length), 1)
@@ -149,15 +151,15 @@ def fit(
         model.train()
         total = 0.0
         for _ in range(steps):
-            batch = draw(usable, shares, rng, shape=shape, change=variant.augment)
-            loss = _loss(model, batch, loss_of, opinion, device)
+            batch = draw(usable, shares, of_record, rng, shape=shape, change=variant.augment)
+            loss = _loss(model, batch, of_class, opinion, device)
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]  # torch's own stub lacks it
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimiser.step()
             schedule.step()
             total += float(loss.detach())
-        epochs.append(_look(model, validation, loss_of, number=number, loss=total / steps))
+        epochs.append(_look(model, validation, of_class, number=number, loss=total / steps))
         kept.save([asdict(epoch) for epoch in epochs], device)
         if progress is not None:
             progress(epochs[-1])
@@ -201,18 +203,10 @@ def scores_by_class(
     return scores
 
 
-def _weights(sequences: Sequence[BeatSequence], power: float) -> torch.Tensor:
-    counts = np.array(list(class_counts(sequences).values()), dtype=np.float64)
-    # a class with a handful of beats (F, Q) must not outshout the others
-    shares = np.maximum(counts / max(counts.sum(), 1.0), 0.003)
-    weights = shares**-power
-    return torch.tensor(weights / (weights * shares).sum(), dtype=torch.float32)
-
-
 def _loss(
     model: nn.Module,
     batch: Batch,
-    loss_of: nn.CrossEntropyLoss,
+    of_class: torch.Tensor,
     opinion: _Opinion | None,
     device: torch.device,
 ) -> torch.Tensor:
@@ -221,7 +215,14 @@ def _loss(
     targets = bring(torch.from_numpy(batch.targets), device).flatten()
     logits = model(windows, contexts).flatten(0, 1)
     if opinion is None:
-        loss: torch.Tensor = loss_of(logits, targets)
+        counts = bring(torch.from_numpy(batch.counts), device).flatten()
+        # by hand: the library's mean divides by all that its weights come to, and a batch of people
+        # who count little must not be made to count as much as any other
+        losses = nn.functional.cross_entropy(
+            logits, targets, weight=of_class, ignore_index=UNLABELLED, reduction="none"
+        )
+        known = of_class[targets[targets != UNLABELLED]]
+        loss: torch.Tensor = (losses * counts).sum() / known.sum()
         return loss
     present = bring(torch.from_numpy(batch.present), device).flatten()
     thought = opinion(windows, contexts).flatten(0, 1)
@@ -234,7 +235,7 @@ def _loss(
 def _look(
     model: nn.Module,
     validation: Sequence[BeatSequence],
-    loss_of: nn.CrossEntropyLoss,
+    of_class: torch.Tensor,
     *,
     number: int,
     loss: float,
@@ -243,9 +244,8 @@ def _look(
         return Epoch(number=number, loss=loss, validation_loss=None, f1={})
     logits = torch.cat([judge_sequence(model, s) for s in validation])
     targets = torch.from_numpy(np.concatenate([s.targets for s in validation]))
-    weight = loss_of.weight
     validation_loss = nn.functional.cross_entropy(
-        logits, targets, weight=None if weight is None else weight.cpu(), ignore_index=UNLABELLED
+        logits, targets, weight=of_class.cpu(), ignore_index=UNLABELLED
     )
     return Epoch(
         number=number,

@@ -21,6 +21,8 @@ class Row:
     svdb: bool = True
     noise: bool = True
     """Whether records teach a second time, in noise."""
+    even: bool = True
+    """Whether records with many and with few S or V beats teach alike."""
     gate: bool = True
     """Whether no beat is called S in atrial fibrillation."""
     steepness: float = 1.0
@@ -36,12 +38,14 @@ ROWS = (
         name="`PlainLSTM` over samples, last output",
         variant=Variant(network="plain", augment=False),
         noise=False,
+        even=False,
         gate=False,
     ),
     Row(
         name="logistic regression on RR ratios and template scalars",
         variant=Variant(network="linear", keep=_SCALARS, augment=False),
         noise=False,
+        even=False,
         gate=False,
         steepness=30.0,
     ),
@@ -61,6 +65,7 @@ ROWS = (
     ),
     Row(name="(c) without augmentation", variant=Variant(augment=False)),
     Row(name="(c) without records in noise", noise=False),
+    Row(name="(c) with every S and V beat counted alike, not every record", even=False),
     Row(name="(c) without svdb", svdb=False),
     Row(name="(c) without artefacts: learnt at annotated R", taught="annotated"),
     Row(name="(c) without memory", variant=Variant(memory=False)),

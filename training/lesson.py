@@ -23,7 +23,15 @@ from training.processes import PROCESSES, Tell, run_apart
 from training.store import read_beats
 from training.variant import Variant
 
-_SOURCES = ("augment.py", "batch.py", "fit.py", "lesson.py", "resume.py", "variant.py")
+_SOURCES = (
+    "augment.py",
+    "balance.py",
+    "batch.py",
+    "fit.py",
+    "lesson.py",
+    "resume.py",
+    "variant.py",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

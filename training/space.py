@@ -25,6 +25,7 @@ SPACE: Mapping[str, Sequence[Any]] = {
     "weight_decay": [1e-4, 1e-3, 1e-2],
     "dropout": [0.1, 0.3, 0.5],
     "rare_power": [0.0, 0.25, 0.5],
+    "record_power": [0.0, 0.35, 0.7],
     "hidden": [32, 48, 64],
 }
 """What is searched unless told otherwise."""
