@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ecg.device import bring, choose_device
-from ecg.model import ARTEFACT, OUTPUTS, BeatLSTMSize
+from ecg.model import OUTPUTS, BeatLSTMSize
 from training.balance import of_classes, of_records
 from training.batch import Batch, draw
-from training.dataset import NORMAL, UNLABELLED, BeatSequence
+from training.dataset import UNLABELLED, BeatSequence
+from training.loss import by_labels, by_opinion
 from training.resume import Progress, repeatable
 from training.variant import Variant
 
@@ -67,11 +68,6 @@ class Epoch:
     f1: dict[str, float]
     """Of each output on the validation records, by detected beats; empty without any."""
 
-
-_IN_NORMAL_RHYTHM = torch.tensor([name in ("N", ARTEFACT) for name in OUTPUTS])
-"""Outputs that a recording of normal rhythm can have."""
-_LEAST = 1e-6
-"""Keeps what teachers think nearly impossible from being divided by nothing."""
 
 _Opinion = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
@@ -216,20 +212,10 @@ def _loss(
     logits = model(windows, contexts).flatten(0, 1)
     if opinion is None:
         counts = bring(torch.from_numpy(batch.counts), device).flatten()
-        # by hand: the library's mean divides by all that its weights come to, and a batch of people
-        # who count little must not be made to count as much as any other
-        losses = nn.functional.cross_entropy(
-            logits, targets, weight=of_class, ignore_index=UNLABELLED, reduction="none"
-        )
-        known = of_class[targets[targets != UNLABELLED]]
-        loss: torch.Tensor = (losses * counts).sum() / known.sum()
-        return loss
+        return by_labels(logits, targets, counts, of_class)
     present = bring(torch.from_numpy(batch.present), device).flatten()
     thought = opinion(windows, contexts).flatten(0, 1)
-    thought[(targets == NORMAL)[:, None] & ~_IN_NORMAL_RHYTHM.to(device)] = 0.0
-    thought /= thought.sum(dim=-1, keepdim=True).clamp_min(_LEAST)
-    # the cross entropy to the teachers' mean: the divergence but for a constant
-    return nn.functional.cross_entropy(logits[present], thought[present])
+    return by_opinion(logits[present], targets[present], thought[present])
 
 
 def _look(

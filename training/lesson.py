@@ -29,6 +29,7 @@ _SOURCES = (
     "batch.py",
     "fit.py",
     "lesson.py",
+    "loss.py",
     "resume.py",
     "variant.py",
 )
