@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +133,25 @@ def said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
     said: dict[str, Any] = json.loads((tmp_path / "x.json").read_text())
     said["page"] = page.read_text()
     return said
+
+
+def test_of_the_engines_runs_the_middle_one_counts_and_the_longest_tick_of_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    speeds = iter([18_000.0] * 4 + [21_000.0] * 4 + [20_000.0] * 4)
+    ticks = iter([40.0] * 4 + [20.0] * 8)
+    monkeypatch.setattr(
+        engine,
+        "measure_apart",
+        lambda _feed, _judge, patients, **_: replace(
+            ROW, patients=patients, patients_per_core=next(speeds), worst_tick_ms=next(ticks)
+        ),
+    )
+    rows = engine.measured(FEED, None, quick=True, on_row=lambda _what: None)
+    assert [row["patients"] for row in rows] == list(engine.PATIENTS)
+    assert {row["patients_per_core"] for row in rows} == {20_000.0}
+    assert {row["worst_tick_ms"] for row in rows} == {40.0}
+    assert rows[0]["runs"] == [18_000, 20_000, 21_000]
 
 
 def test_json_has_the_figures_under_their_names(said: dict[str, Any]) -> None:

@@ -66,12 +66,26 @@ def _engine(report: Figures) -> Sheet | None:
     rows = report.get("engine")
     if not rows:
         return None
-    keys = ("patients", "patients_per_core", "kb_per_patient", "kb_exported", "worst_tick_ms")
+    keys = ("kb_per_patient", "kb_exported", "worst_tick_ms")
     return Sheet(
         title="The engine alone: two leads at 360 Hz in chunks of 250 ms, one core",
-        headings=("patients", "patients per core", "kB a patient", "kB exported", "worst tick ms"),
-        rows=tuple(tuple(row[key] for key in keys) for row in rows),
+        headings=(
+            *("patients", "patients per core", "from", "to"),
+            *("kB a patient", "kB exported", "worst tick ms"),
+        ),
+        rows=tuple(
+            (
+                *(row["patients"], row["patients_per_core"], *_span(row)),
+                *(row[key] for key in keys),
+            )
+            for row in rows
+        ),
     )
+
+
+def _span(row: Figures) -> tuple[int | None, int | None]:
+    runs = row.get("runs")  # reports that were kept before there were several do not have them
+    return (min(runs), max(runs)) if runs else (None, None)
 
 
 def _kafka(report: Figures) -> Sheet | None:
