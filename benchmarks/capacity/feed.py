@@ -19,7 +19,7 @@ from training.split import DS1
 
 FS = 360.0
 SIMULATED_S = 1800.0
-"""As long as recordings: where one starts anew a second has no status, which a load must not have."""
+"""As long as recordings: the second in which one starts anew has no status."""
 STREAM = "bench"
 
 
