@@ -19,7 +19,7 @@ _LEAST = 0.003
 _RARE = 0.005
 """Share of a record's beats below which a class counts as no rarer: one beat may be a mistake."""
 _BOUND = 5.0
-"""How many times a beat may count more or less than another of its class."""
+"""How many times more or less than those of its class on average a beat may count."""
 
 
 def of_classes(sequences: Sequence[BeatSequence], power: float) -> NDArray[np.float32]:

@@ -40,7 +40,7 @@ def test_records_with_many_and_with_few_s_beats_teach_nearly_as_much() -> None:
     assert (drawn * taught).sum() == pytest.approx((drawn * shares).sum(), rel=1e-6)
 
 
-def test_one_beat_may_be_a_mistake_and_counts_no_more_than_five_of_its_class() -> None:
+def test_one_beat_may_be_a_mistake_and_counts_at_most_five_times_the_average() -> None:
     sequences = [having(300), having(300), having(1)]
     weights = of_records(sequences, np.full(3, 1 / 3), 1.0)[:, S]
     assert weights[2] == 5.0
