@@ -19,7 +19,8 @@ from ecg.filters import ENGINE_FS
 from ecg.qrs_memory import LONGEST_RR
 from ecg.reader import read_record
 from ecg.state import COMPARISONS
-from training.dataset import UNLABELLED, rhythms_named
+from training.dataset import UNLABELLED
+from training.of_rhythm import rhythms_named
 from training.records import FIBRILLATION as CHALLENGE
 from training.store import read_beats
 

@@ -4,23 +4,18 @@ The samples are made by running ``ecg.monitor.Monitor`` over records and taking
 the features of the beats it *detected*; there is no second way to make them.
 A detection is labelled by the annotation within 150 ms of it, and as artefact
 where there is none. Flutter stretches have no label: nobody marked their beats.
-Recordings of which only the rhythm is known teach one thing: in atrial
-fibrillation a beat of the usual shape is N, however early it comes, and where the
-rhythm is normal no beat is anything else.
+What recordings teach of which only the rhythm is known is in ``training.of_rhythm``.
 """
 
-import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ecg.annotation import Annotations, read_annotations
-from ecg.errors import RecordError
-from ecg.features import CHANNELS, LIKENESS, N_CONTEXT
+from ecg.features import CHANNELS, N_CONTEXT
 from ecg.finding import BEAT_CLASSES
 from ecg.model import ARTEFACT, OUTPUTS
 from ecg.monitor import Monitor
@@ -39,9 +34,6 @@ UNLABELLED = -100
 NORMAL = -101
 """Target of a detection in a recording whose rhythm was called normal: a beat of class N, or none.
 Only what teachers think is held against it."""
-
-USUAL_LIKENESS = 0.75
-"""Correlation with the patient's template from which a beat counts as of the usual shape."""
 
 _CHUNK = 3600
 
@@ -109,21 +101,6 @@ def observe_noisy(path: Path) -> BeatSequence:
     return _labelled(path, noise.disturbed(record, truth, noises), truth)
 
 
-def observe_fibrillation(path: Path) -> BeatSequence:
-    """Run the monitor over a record of atrial fibrillation without marks at its beats.
-
-    Beats of the usual shape are N; the others may be anything, and have no label.
-
-    Raises
-    ------
-    RecordError
-        If the record cannot be read.
-    """
-    unnamed = observe_unmarked(path)
-    usual = unnamed.contexts[:, LIKENESS] >= USUAL_LIKENESS
-    return replace(unnamed, targets=np.where(usual, BEAT_CLASSES.index("N"), UNLABELLED))
-
-
 def observe_unmarked(path: Path) -> BeatSequence:
     """Run the monitor over a record whose beats nobody named; none has a label.
 
@@ -133,45 +110,6 @@ def observe_unmarked(path: Path) -> BeatSequence:
         If the record cannot be read.
     """
     return _observe(path, read_record(path))
-
-
-def observe_normal(path: Path) -> BeatSequence:
-    """Do the same with a record whose rhythm was called normal; all have the target ``NORMAL``.
-
-    Raises
-    ------
-    RecordError
-        If the record cannot be read.
-    """
-    unnamed = observe_unmarked(path)
-    return replace(unnamed, targets=np.full(len(unnamed), NORMAL, np.int64))
-
-
-def fibrillation_records(directory: Path) -> list[str]:
-    """Return the records that ``REFERENCE.csv`` of the 2017 challenge calls fibrillation.
-
-    Raises
-    ------
-    RecordError
-        If the list is not there.
-    """
-    return [name for name, rhythm in rhythms_named(directory).items() if rhythm == "A"]
-
-
-@cache
-def rhythms_named(directory: Path) -> Mapping[str, str]:
-    """Return the rhythm of each record, as ``REFERENCE.csv`` of the 2017 challenge has it.
-
-    Raises
-    ------
-    RecordError
-        If the list is not there.
-    """
-    listed = directory / "REFERENCE.csv"
-    if not listed.is_file():
-        raise RecordError(f"no {listed}: it says which records are atrial fibrillation")
-    with listed.open(encoding="ascii", newline="") as lines:
-        return {row[0]: row[1] for row in csv.reader(lines)}
 
 
 def _labelled(path: Path, record: Record, annotations: Annotations) -> BeatSequence:

@@ -23,9 +23,10 @@ from ecg.reader import record_names
 from ecg.state import COMPARISONS, UNITS
 from training.comparisons import Rhythm, made_up, rhythm_of
 from training.constants import python_of
-from training.dataset import UNLABELLED, rhythms_named
+from training.dataset import UNLABELLED
 from training.ensemble import deal
 from training.front import bars
+from training.of_rhythm import rhythms_named
 from training.page import put_between
 from training.records import FIBRILLATION as CHALLENGE
 from training.records import training_paths

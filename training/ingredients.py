@@ -21,6 +21,8 @@ class Row:
     svdb: bool = True
     noise: bool = True
     """Whether records teach a second time, in noise."""
+    tachycardia: bool = True
+    """Whether records teach in which only rhythms are marked, and much of it is tachycardia."""
     even: bool = True
     """Whether records with many and with few S or V beats teach alike."""
     gate: bool = True
@@ -65,6 +67,7 @@ ROWS = (
     ),
     Row(name="(c) without augmentation", variant=Variant(augment=False)),
     Row(name="(c) without records in noise", noise=False),
+    Row(name="(c) without ventricular tachycardias of vfdb", tachycardia=False),
     Row(name="(c) with every S and V beat counted alike, not every record", even=False),
     Row(name="(c) without svdb", svdb=False),
     Row(name="(c) without artefacts: learnt at annotated R", taught="annotated"),

@@ -20,9 +20,10 @@ from rich.console import Console
 from ecg.criteria import VF_S
 from ecg.finding import RHYTHMS
 from ecg.model import RhythmLSTM
-from training.dataset import UNLABELLED, rhythms_named
+from training.dataset import UNLABELLED
 from training.ensemble import deal
 from training.front import bars
+from training.of_rhythm import rhythms_named
 from training.page import put_between
 from training.processes import PROCESSES, Tell, run_apart
 from training.records import DATABASES, FIBRILLATION, IN_BETWEEN, rhythm_records

@@ -21,13 +21,12 @@ from training import noise
 from training.annotated import observe_annotated
 from training.dataset import (
     BeatSequence,
-    observe_fibrillation,
     observe_noisy,
-    observe_normal,
     observe_record,
     observe_unmarked,
 )
 from training.files import digest_of, write_whole
+from training.of_rhythm import observe_fibrillation, observe_normal, observe_tachycardia
 from training.processes import PROCESSES, Tell, run_apart
 from training.rhythm import SecondSequence, observe_organised, observe_rhythm
 
@@ -35,6 +34,7 @@ Kind = Literal[
     "detected",
     "noisy",
     "fibrillating",
+    "tachycardia",
     "normal",
     "unmarked",
     "annotated",
@@ -42,13 +42,14 @@ Kind = Literal[
     "organised",
 ]
 """How a record is observed: detected beats with labels, the same in noise, with those that
-fibrillation or a normal rhythm allows, with none; beats at annotated R peaks; seconds of rhythm
-as it is marked, and of one that is organised throughout."""
+fibrillation, tachycardia or a normal rhythm allows, with none; beats at annotated R peaks; seconds
+of rhythm as it is marked, and of one that is organised throughout."""
 
 _OBSERVE: dict[str, Callable[[Path], BeatSequence]] = {
     "detected": observe_record,
     "noisy": observe_noisy,
     "fibrillating": observe_fibrillation,
+    "tachycardia": observe_tachycardia,
     "normal": observe_normal,
     "unmarked": observe_unmarked,
     "annotated": observe_annotated,
@@ -57,7 +58,7 @@ _OBSERVE_SECONDS: dict[str, Callable[[Path], SecondSequence]] = {
     "seconds": observe_rhythm,
     "organised": observe_organised,
 }
-_OF_BEATS = ("annotated.py", "dataset.py", "noise.py")
+_OF_BEATS = ("annotated.py", "dataset.py", "noise.py", "of_rhythm.py")
 """Sources that say how beats are observed."""
 _AFTER_FEATURES = {"model.py", "device.py", "judge.py", "call.py", "draft.py", "checkpoint.py"}
 """Sources of ``ecg`` that see features and do not make them."""
