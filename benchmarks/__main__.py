@@ -23,6 +23,7 @@ CAPACITY = "capacity"
 OTHERS: dict[str, tuple[str, ...]] = {
     "alarm": (),
     "archive": (),
+    "episodes": ("--data", "{data}"),
     "model": (),
     "qrs": ("--data", "{data}"),
     "quality": ("--data", "{data}"),
