@@ -158,7 +158,8 @@ def _cross_validation(card: dict[str, Any]) -> list[str]:
     lines = [
         "Cross-validation on the records that taught, detected beats only, each person judged by "
         "members that did not know the person, and called as the monitor calls it (what tells "
-        "atrial fibrillation may have heard the person's intervals):",
+        "atrial fibrillation may have heard the person's intervals). Where people named rhythms "
+        "and no beats (vfdb), those count that a rhythm says something of:",
         "",
         "| database | S Se | +P | F1 | V Se | +P | F1 |",
         "|---|---:|---:|---:|---:|---:|---:|",
