@@ -12,7 +12,7 @@ from ecg.criteria import CRITERIA
 from ecg.finding import Beat, Finding, Gap, RhythmWindow, Status
 from ecg.rate import judge_interval, judge_no_beat, judge_rate
 from ecg.technical import judge_signal
-from ecg.ventricular import MOMENTARY, count_v_per_min, end_run, take_v_beat
+from ecg.ventricular import MOMENTARY, count_v_per_min, end_run, go_on, goes_on, take_v_beat
 
 
 def advance(known: Conditions, finding: Finding, limits: Limits) -> None:
@@ -38,6 +38,8 @@ def _beat(known: Conditions, beat: Beat, limits: Limits) -> None:
     match beat.beat_class:
         case "V":
             take_v_beat(known, beat)
+        case "N" | "S" if goes_on(known, beat):
+            go_on(known, beat)
         case "N" | "S":
             end_run(known, beat.decided_sample)
         case _ if known.run.count:

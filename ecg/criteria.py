@@ -19,6 +19,11 @@ RUN_BREAK_S = 3.0
 """V beats further apart than this (20/min) are not one run."""
 RUN_SKIPS = 2
 """Beats in a row within a run that may be unclear (F, Q or unjudged) without ending it."""
+LASTING_RUN = 12
+"""A tachycardia of so many V beats has begun to teach the patient's template: the beats that follow
+at its rate go on with it, whether N, S or V."""
+SAME_RATE = 0.1
+"""How far, as a share, an RR interval may be from those of a tachycardia and be one of it."""
 RATE_BEATS = 12
 """RR intervals over which the heart rate is a mean."""
 RATE_BEATS_NEWER = 3

@@ -24,10 +24,7 @@ def take_v_beat(known: Conditions, beat: Beat) -> None:
         end_run(known, beat.decided_sample)
         run = known.run
     run.count += 1
-    run.skipped = 0
-    run.samples.append(beat.sample)
-    run.probabilities.append(1.0 if beat.probabilities is None else beat.probabilities[_V])
-    del run.samples[:-_RECENT], run.probabilities[:-_RECENT]
+    _append(run, beat)
     second = floor(beat.sample / known.fs)
     known.v_seconds[second] = known.v_seconds.get(second, 0) + 1
     known.last_v = beat.sample
@@ -38,6 +35,33 @@ def take_v_beat(known: Conditions, beat: Beat) -> None:
             _hold_run(known, "vt", rate, beat.decided_sample)
         elif rate >= rule.VENT_RHYTHM_RATE:
             _hold_run(known, "vent_rhythm", rate, beat.decided_sample)
+
+
+def goes_on(known: Conditions, beat: Beat) -> bool:
+    """Tell whether a beat that is not called V is one more of a tachycardia that lasts.
+
+    Its shape may have become the patient's usual one, and its RR intervals are even: to the model
+    nothing is odd any more. A heart that leaves it changes its rate.
+    """
+    run = known.run
+    if run.count < rule.LASTING_RUN or _run_rate(known) <= rule.VT_RATE:
+        return False
+    rr_s = known.seconds(beat.sample - run.samples[-1])
+    return abs(rr_s * _run_rate(known) / 60.0 - 1.0) <= rule.SAME_RATE
+
+
+def go_on(known: Conditions, beat: Beat) -> None:
+    """Let a tachycardia hold by a beat that is not called V."""
+    _append(known.run, beat)
+    known.rr_s.clear()
+    _hold_run(known, "vt", _run_rate(known), beat.decided_sample)
+
+
+def _append(run: Run, beat: Beat) -> None:
+    run.skipped = 0
+    run.samples.append(beat.sample)
+    run.probabilities.append(1.0 if beat.probabilities is None else beat.probabilities[_V])
+    del run.samples[:-_RECENT], run.probabilities[:-_RECENT]
 
 
 def end_run(known: Conditions, now: int) -> None:

@@ -108,6 +108,27 @@ def test_vt_text_counts_on_in_updates_when_the_run_is_long() -> None:
 
 
 @pytest.mark.parametrize(
+    ("called_v", "rate_after", "goes_on"),
+    [(12, 160, True), (12, 172, True), (11, 160, False), (12, 180, False), (12, 140, False)],
+)
+def test_a_tachycardia_that_lasts_goes_on_with_beats_at_its_rate(
+    called_v: int, rate_after: float, goes_on: bool
+) -> None:
+    end_of_v = 20.25 + (called_v - 1) * 60 / 160
+    start = end_of_v + 60 / rate_after
+    beats = [
+        *regular(75, end=19.95),
+        *((20.25 + i * 60 / 160, "V") for i in range(called_v)),
+        *regular(rate_after, start=start, end=start + 15, beat_class="S"),
+        *regular(75, start=start + 16, end=60),
+    ]
+    vt = [e for e in told(Story(seconds=60, beats=beats)) if e.code == "vt"]
+    assert vt[-1].event == "condition_ended"
+    held_s = vt[-1].sample / FS - end_of_v
+    assert held_s > 15 if goes_on else held_s < 6
+
+
+@pytest.mark.parametrize(
     ("n", "rate", "codes"),
     [
         (4, 180, {"nsvt"}),
