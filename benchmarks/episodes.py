@@ -94,14 +94,14 @@ def watch(directory: Path, names: Sequence[str], judge: Judge | None) -> Iterato
         records = [read_record(directory / name) for name in cut]
         alarms = {record.name: PatientAlarms(record.name) for record in records}
         said: dict[str, list[Holding]] = defaultdict(list)
-        open_: dict[str, dict[str, float]] = {record.name: {} for record in records}
+        since: dict[str, dict[str, float]] = {record.name: {} for record in records}
         rates = {record.name: record.fs for record in records}
         monitor = Monitor(judge)
         streams = [as_live(record, CHUNK_S) for record in records]
         with one_thread():
             while chunks := [c for one in streams if (c := next(one, None)) is not None]:
                 for findings in monitor.advance(chunks):
-                    now = open_[findings.patient]
+                    now = since[findings.patient]
                     for event in alarms[findings.patient].fold(findings):
                         at_s = event.sample / rates[findings.patient]
                         if event.holds:
@@ -115,7 +115,7 @@ def watch(directory: Path, names: Sequence[str], judge: Judge | None) -> Iterato
             end_s = record.n_samples / record.fs
             still = [
                 Holding(code=code, raised_s=raised_s, end_s=max(end_s, raised_s))
-                for code, raised_s in open_[record.name].items()
+                for code, raised_s in since[record.name].items()
             ]
             yield Watched(
                 name=record.name,
@@ -199,21 +199,20 @@ def ventricular(directory: Path, judge: Judge | None) -> dict[str, Any]:
         unclear = [s for s in stretches if s.rhythm in UNCLEAR]
         false.update(h.code for h in said if not _near(h, unclear, one.fs))
     return {
-        "rhythms": {
-            rhythm: {
-                "stretches": len(row["long_s"]),
-                "raised": len(row["delays_s"]),
-                "delay_s": round(statistics.median(row["delays_s"]), 1)
-                if row["delays_s"]
-                else None,
-                "held": round(sum(row["held_s"]) / sum(row["long_s"]), 4)
-                if row["long_s"]
-                else None,
-            }
-            for rhythm, row in rows.items()
-        },
+        "rhythms": {rhythm: _summed(**row) for rhythm, row in rows.items()},
         "elsewhere": {"hours": round(hours, 2), **{code: false[code] for code in VENTRICULAR}},
         "records": len(names),
+    }
+
+
+def _summed(
+    long_s: list[float], held_s: list[float], delays_s: list[float]
+) -> dict[str, float | None]:
+    return {
+        "stretches": len(long_s),
+        "raised": len(delays_s),
+        "delay_s": round(statistics.median(delays_s), 1) if delays_s else None,
+        "held": round(sum(held_s) / sum(long_s), 4) if long_s else None,
     }
 
 
