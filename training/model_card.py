@@ -19,8 +19,6 @@ LIMITS = (
     "fibrillation, which a small LSTM over RR intervals tells (`ecg/fibrillation.py`), what looks "
     "S is called N, and some beats elsewhere are taken for that. F beats come almost all from a "
     "few patients.",
-    "Ventricular tachycardia that lasts was learnt from a dozen people whose rhythms are marked, "
-    "not their beats; where it looks like the person's other beats it is missed.",
     "Ventricular fibrillation was learnt from a dozen people; QRS complexes as wide as its waves, "
     "at a high rate, may be called so. Asystole was learnt from simulated patients and a few "
     "recorded seconds.",
@@ -160,8 +158,7 @@ def _cross_validation(card: dict[str, Any]) -> list[str]:
     lines = [
         "Cross-validation on the records that taught, detected beats only, each person judged by "
         "members that did not know the person, and called as the monitor calls it (what tells "
-        "atrial fibrillation may have heard the person's intervals). Where people named rhythms "
-        "and no beats (vfdb), those count that a rhythm says something of:",
+        "atrial fibrillation may have heard the person's intervals):",
         "",
         "| database | S Se | +P | F1 | V Se | +P | F1 |",
         "|---|---:|---:|---:|---:|---:|---:|",
@@ -170,8 +167,7 @@ def _cross_validation(card: dict[str, Any]) -> list[str]:
         if not any(of.get(c, {}).get("f1") for c in ("S", "V")):
             continue  # nobody has named its S and V
         cells = [
-            # where nobody named a class, all of its figures are 0
-            f"{100 * of[c][key]:.2f}" if of.get(c, {}).get("f1") else "-"
+            f"{100 * of[c][key]:.2f}" if c in of else "-"
             for c in ("S", "V")
             for key in ("se", "ppv", "f1")
         ]

@@ -1,35 +1,24 @@
 """Beats of recordings in which people named the rhythm, and no beat.
 
 A rhythm says of some beats what they are: in atrial fibrillation a beat of the usual shape
-is N, however early it comes; where the rhythm is normal no beat is anything else; and
-what ventricular tachycardia consists of are V beats, also long after the
-patient's template has come to look like them.
+is N, however early it comes; where the rhythm is normal no beat is anything else.
 """
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ecg.annotation import RhythmStretch, read_annotations
 from ecg.errors import RecordError
 from ecg.features import LIKENESS
 from ecg.finding import BEAT_CLASSES
-from ecg.reader import read_record
 from training.dataset import NORMAL, UNLABELLED, BeatSequence, observe_unmarked
 
 USUAL_LIKENESS = 0.75
 """Correlation with the patient's template from which a beat counts as of the usual shape."""
-
-MARGIN_S = 0.3
-"""How far inside a stretch of tachycardia a beat is surely one of it: marks are set by hand."""
-
-CONDUCTED = frozenset({"N", "BI", "SBR", "AFIB"})
-"""Rhythms in which the ventricles follow the atria: a beat of the usual shape is N."""
 
 
 def observe_fibrillation(path: Path) -> BeatSequence:
@@ -43,7 +32,8 @@ def observe_fibrillation(path: Path) -> BeatSequence:
         If the record cannot be read.
     """
     unnamed = observe_unmarked(path)
-    return replace(unnamed, targets=np.where(_usual(unnamed), _N, UNLABELLED))
+    usual = unnamed.contexts[:, LIKENESS] >= USUAL_LIKENESS
+    return replace(unnamed, targets=np.where(usual, BEAT_CLASSES.index("N"), UNLABELLED))
 
 
 def observe_normal(path: Path) -> BeatSequence:
@@ -56,53 +46,6 @@ def observe_normal(path: Path) -> BeatSequence:
     """
     unnamed = observe_unmarked(path)
     return replace(unnamed, targets=np.full(len(unnamed), NORMAL, np.int64))
-
-
-def observe_tachycardia(path: Path) -> BeatSequence:
-    """Do the same with a record in which ventricular tachycardia is marked where it comes.
-
-    Its beats are V. Where the ventricles follow the atria, beats of the usual shape are N. The
-    others have no label.
-
-    Raises
-    ------
-    RecordError
-        If the record or its annotations cannot be read.
-    """
-    record = read_record(path)
-    rhythms = read_annotations(path, n_samples=record.n_samples).rhythms
-    unnamed = observe_unmarked(path)
-    return replace(unnamed, targets=in_rhythms(unnamed, rhythms, fs=record.fs))
-
-
-def in_rhythms(
-    beats: BeatSequence, rhythms: Sequence[RhythmStretch], *, fs: float
-) -> NDArray[np.int64]:
-    """Return the targets that rhythms give to beats, as ``observe_tachycardia`` says.
-
-    Parameters
-    ----------
-    beats : BeatSequence
-    rhythms : sequence of RhythmStretch
-        Those of the record.
-    fs : float
-        Sampling frequency of both, in Hz.
-
-    Returns
-    -------
-    ndarray of int, shape (n_beats,)
-    """
-    targets = np.full(len(beats), UNLABELLED, np.int64)
-    usual, margin = _usual(beats), MARGIN_S * fs
-    for stretch in rhythms:
-        inside = (beats.samples >= stretch.first_sample + margin) & (
-            beats.samples < stretch.end_sample - margin
-        )
-        if stretch.rhythm == "VT":
-            targets[inside] = _V
-        elif stretch.rhythm in CONDUCTED:
-            targets[inside & usual] = _N
-    return targets
 
 
 def fibrillation_records(directory: Path) -> list[str]:
@@ -130,11 +73,3 @@ def rhythms_named(directory: Path) -> Mapping[str, str]:
         raise RecordError(f"no {listed}: it says which records are atrial fibrillation")
     with listed.open(encoding="ascii", newline="") as lines:
         return {row[0]: row[1] for row in csv.reader(lines)}
-
-
-_N, _V = BEAT_CLASSES.index("N"), BEAT_CLASSES.index("V")
-
-
-def _usual(beats: BeatSequence) -> NDArray[np.bool_]:
-    usual: NDArray[np.bool_] = beats.contexts[:, LIKENESS] >= USUAL_LIKENESS
-    return usual

@@ -26,7 +26,7 @@ from training.dataset import (
     observe_unmarked,
 )
 from training.files import digest_of, write_whole
-from training.of_rhythm import observe_fibrillation, observe_normal, observe_tachycardia
+from training.of_rhythm import observe_fibrillation, observe_normal
 from training.processes import PROCESSES, Tell, run_apart
 from training.rhythm import SecondSequence, observe_organised, observe_rhythm
 
@@ -34,7 +34,6 @@ Kind = Literal[
     "detected",
     "noisy",
     "fibrillating",
-    "tachycardia",
     "normal",
     "unmarked",
     "annotated",
@@ -42,14 +41,13 @@ Kind = Literal[
     "organised",
 ]
 """How a record is observed: detected beats with labels, the same in noise, with those that
-fibrillation, tachycardia or a normal rhythm allows, with none; beats at annotated R peaks; seconds
-of rhythm as it is marked, and of one that is organised throughout."""
+fibrillation or a normal rhythm allows, with none; beats at annotated R peaks; seconds of rhythm
+as it is marked, and of one that is organised throughout."""
 
 _OBSERVE: dict[str, Callable[[Path], BeatSequence]] = {
     "detected": observe_record,
     "noisy": observe_noisy,
     "fibrillating": observe_fibrillation,
-    "tachycardia": observe_tachycardia,
     "normal": observe_normal,
     "unmarked": observe_unmarked,
     "annotated": observe_annotated,

@@ -135,7 +135,7 @@ def train(
         for kind in get_args(Kind)
     }
     rhythm = teach([*of["seconds"], *of["organised"]], seed=settings.seed)
-    files = [*of["detected"], *of["fibrillating"], *of["tachycardia"]]
+    files = [*of["detected"], *of["fibrillating"]]
     sequences = [read_beats(file) for file in files]
     of_seeds = [
         members_of(files, replace(settings, seed=settings.seed + k), copies=of["noisy"])
