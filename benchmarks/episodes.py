@@ -49,7 +49,8 @@ MARKED = "vfdb"
 """Database in which people marked where ventricular rhythms begin and end."""
 VENTRICULAR = ("vt", "vf")
 """Alarms that a stretch of ventricular tachycardia, flutter or fibrillation ought to raise."""
-RHYTHMS = {"VT": "tachycardia", "VFL": "flutter", "VFIB": "fibrillation"}
+RHYTHMS = ("VT", "VFL", "VFIB")
+"""Marks of such stretches."""
 LONG_S = 5.0
 """Stretches this long must be alarmed."""
 WARM_S = 30.0

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import wfdb
+from numpy.typing import NDArray
 
 from ecg.features import CHANNELS, N_CONTEXT
 from ecg.model import OUTPUTS, BeatLSTMSize
 from ecg.state import WINDOW
-from training.dataset import BeatSequence
+from training.dataset import UNLABELLED, BeatSequence
 from training.fit import FitSettings
 from training.noise import DATABASE, NOISES
 from training.store import write_beats
@@ -33,6 +34,11 @@ def sequence(record: str, *, seed: int) -> BeatSequence:
         fibrillation=np.zeros(80, np.float32),
         targets=targets.astype(np.int64),
     )
+
+
+def names(targets: NDArray[np.int64]) -> list[str]:
+    """Return what targets are called; - where there is no label."""
+    return ["-" if t == UNLABELLED else OUTPUTS[t] for t in targets]
 
 
 def noises(data: Path, *, seconds: int = 60) -> None:

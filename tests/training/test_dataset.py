@@ -6,12 +6,13 @@ from numpy.typing import NDArray
 
 from ecg.annotation import Annotations
 from ecg.finding import BEAT_CLASSES
-from ecg.model import ARTEFACT, OUTPUTS
+from ecg.model import ARTEFACT
 from ecg.monitor import Monitor
 from ecg.reader import read_record
 from ecg.roster import Place
 from ecg.simulator import Simulator, write_wfdb
 from tests.ecg.engine import BUSY, judge
+from tests.training.observed import names
 from training.dataset import (
     UNLABELLED,
     class_counts,
@@ -53,10 +54,6 @@ def marks(*marked: tuple[int, str], flutter: tuple[tuple[int, int], ...] = ()) -
         rhythms=(),
         flutter=flutter,
     )
-
-
-def names(targets: NDArray[np.int64]) -> list[str]:
-    return ["-" if t == UNLABELLED else OUTPUTS[t] for t in targets]
 
 
 def test_detection_gets_the_class_of_the_nearest_annotation() -> None:

@@ -2,21 +2,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from ecg.errors import RecordError
-from ecg.model import OUTPUTS
 from ecg.script import Step
 from ecg.simulator import Simulator, write_wfdb
-from training.dataset import UNLABELLED, observe_record
-from training.of_rhythm import (
-    fibrillation_records,
-    observe_fibrillation,
-)
-
-
-def names(targets: NDArray[np.int64]) -> list[str]:
-    return ["-" if t == UNLABELLED else OUTPUTS[t] for t in targets]
+from tests.training.observed import names
+from training.dataset import observe_record
+from training.of_rhythm import fibrillation_records, observe_fibrillation
 
 
 def test_beats_of_the_usual_shape_are_n_when_only_fibrillation_is_known(tmp_path: Path) -> None:
