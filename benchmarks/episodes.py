@@ -29,7 +29,7 @@ from ecg.monitor import Monitor
 from ecg.reader import read_record, record_names
 from training.hearing import CHUNK_S, COMPANY, as_live
 from training.page import put_between
-from training.records import BEDSIDE, IN_BETWEEN
+from training.records import BEDSIDE, IN_BETWEEN, TACHYCARDIA
 
 ALARM_AT_S, BEFORE_S, AFTER_S = 300.0, 10.0, 2.0
 """When the alarms of challenge2015 sound, how long before them what they are about happened by
@@ -45,8 +45,6 @@ ANSWERS = {
 """Alarms of challenge2015 and those of ours that say the same. Where both hold, VF is announced in
 place of VT."""
 
-MARKED = "vfdb"
-"""Database in which people marked where ventricular rhythms begin and end."""
 VENTRICULAR = ("vt", "vf")
 """Alarms that a stretch of ventricular tachycardia, flutter or fibrillation ought to raise."""
 RHYTHMS = ("VT", "VFL", "VFIB")
@@ -247,14 +245,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--markdown", metavar="PAGE", type=Path, help="write the tables")
     options = parser.parse_args(arguments)
     if options.data is None:
-        parser.error(f"--data must name the folder of {BEDSIDE} and {MARKED}")
+        parser.error(f"--data must name the folder of {BEDSIDE} and {TACHYCARDIA}")
     judge = load(options.weights, device=options.device)
     rows = bedside(options.data / BEDSIDE, judge)
     card = {
         "model": judge.version,
         "bedside": rows,
         "score": round(score(rows), 4),
-        "ventricular": ventricular(options.data / MARKED, judge),
+        "ventricular": ventricular(options.data / TACHYCARDIA, judge),
     }
     Console(stderr=True).print(markdown(card), markup=False, highlight=False)
     if options.markdown is not None:

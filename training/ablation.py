@@ -35,9 +35,9 @@ class Observed:
     detected, annotated : tuple of Path
         Records with labels.
     more : tuple of Path
-        Records that teach every row and examine none.
+        Records of which the rhythm is known; they teach, and examine none.
     noisy : tuple of Path
-        Those with labels once more, in noise; they teach.
+        Those with labels again, in noise; they teach.
     """
 
     detected: tuple[Path, ...]
@@ -48,6 +48,10 @@ class Observed:
     def at(self, peaks: Peaks, *, svdb: bool = True) -> tuple[Path, ...]:
         """Return the files of R peaks of one kind, with those of svdb or without."""
         return _kept(self.detected if peaks == "detected" else self.annotated, svdb=svdb)
+
+    def by_rhythm(self, row: Row) -> tuple[Path, ...]:
+        """Return the files of which the rhythm is known that teach a row."""
+        return tuple(f for f in self.more if row.tachycardia or _database(f) != "vfdb")
 
     def copies(self, row: Row) -> tuple[Path, ...]:
         """Return the files in noise that teach a row; there are none at annotated R peaks."""
@@ -131,7 +135,7 @@ def _of_row(settings: FitSettings, row: Row, k: int) -> FitSettings:
 def _lessons(
     row: Row, observed: Observed, settings: FitSettings, size: BeatLSTMSize, ds2: Observed | None
 ) -> list[Lesson]:
-    taught = (*observed.at(row.taught, svdb=row.svdb), *observed.more)
+    taught = (*observed.at(row.taught, svdb=row.svdb), *observed.by_rhythm(row))
     if ds2 is not None:
         examined = ds2.at(row.examined)
         return [
@@ -143,7 +147,7 @@ def _lessons(
                 variant=row.variant,
             )
         ]
-    examined = (*observed.at(row.examined, svdb=row.svdb), *observed.more)
+    examined = (*observed.at(row.examined, svdb=row.svdb), *observed.by_rhythm(row))
     return members_of(
         taught,
         settings,
@@ -163,7 +167,7 @@ def _result(
     files, truth = source.at(row.examined, svdb=row.svdb), source.at("annotated", svdb=row.svdb)
     for learnt in of_seeds:
         if ds2 is None:
-            said = by_strangers([*files, *observed.more], learnt)[: len(files)]
+            said = by_strangers([*files, *observed.by_rhythm(row)], learnt)[: len(files)]
         else:
             said = learnt[0].logits
         calls += said

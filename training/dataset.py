@@ -85,7 +85,7 @@ def observe_record(path: Path) -> BeatSequence:
     return _labelled(path, record, read_annotations(path, n_samples=record.n_samples))
 
 
-def observe_noisy(path: Path) -> BeatSequence:
+def observe_noisy(path: Path, *, copy: int = 0) -> BeatSequence:
     """Do the same with noise on the record, which is to be found in ``nstdb`` beside its database.
 
     What the detector takes for beats there are artefacts, and the beats are what they were.
@@ -98,7 +98,7 @@ def observe_noisy(path: Path) -> BeatSequence:
     record = read_record(path)
     truth = read_annotations(path, n_samples=record.n_samples)
     noises = path.parent.parent / noise.DATABASE
-    return _labelled(path, noise.disturbed(record, truth, noises), truth)
+    return _labelled(path, noise.disturbed(record, truth, noises, copy=copy), truth)
 
 
 def observe_unmarked(path: Path) -> BeatSequence:

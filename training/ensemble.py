@@ -83,7 +83,7 @@ def members_of(
     examined : sequence of Path, optional
         The same records as those of ``files``, observed in another way, to examine by.
     copies : sequence of Path, optional
-        Some of the records once more, observed with noise; they only teach.
+        Some of the records again, observed with noise; they only teach.
 
     Raises
     ------

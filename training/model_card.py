@@ -19,6 +19,8 @@ LIMITS = (
     "fibrillation, which a small LSTM over RR intervals tells (`ecg/fibrillation.py`), what looks "
     "S is called N, and some beats elsewhere are taken for that. F beats come almost all from a "
     "few patients.",
+    "Ventricular tachycardia that lasts was learnt from a dozen people whose rhythms are marked, "
+    "not their beats; where it looks like the person's other beats it is missed.",
     "Ventricular fibrillation was learnt from a dozen people; QRS complexes as wide as its waves, "
     "at a high rate, may be called so. Asystole was learnt from simulated patients and a few "
     "recorded seconds.",
@@ -127,7 +129,7 @@ def _page(card: dict[str, Any], figures: str) -> str:
             of = ", ".join(f"{n} of {database}" for database, n in counts.items())
             lines += ["", f"Records that taught {title}: {of}."]
     if NOISE in card["databases"]:
-        lines += ["", f"Those whose beats are named taught a second time, in noise of {NOISE}."]
+        lines += ["", f"Those whose beats are named taught twice again, in noise of {NOISE}."]
     if "beats" in card:
         counted = ", ".join(f"{name} {n:,}" for name, n in card["beats"].items())
         lines += ["", f"Beats by class: {counted}."]
@@ -158,7 +160,8 @@ def _cross_validation(card: dict[str, Any]) -> list[str]:
     lines = [
         "Cross-validation on the records that taught, detected beats only, each person judged by "
         "members that did not know the person, and called as the monitor calls it (what tells "
-        "atrial fibrillation may have heard the person's intervals):",
+        "atrial fibrillation may have heard the person's intervals). Where people named rhythms "
+        "and no beats (vfdb), those count that a rhythm says something of:",
         "",
         "| database | S Se | +P | F1 | V Se | +P | F1 |",
         "|---|---:|---:|---:|---:|---:|---:|",
@@ -167,7 +170,8 @@ def _cross_validation(card: dict[str, Any]) -> list[str]:
         if not any(of.get(c, {}).get("f1") for c in ("S", "V")):
             continue  # nobody has named its S and V
         cells = [
-            f"{100 * of[c][key]:.2f}" if c in of else "-"
+            # where nobody named a class, all of its figures are 0
+            f"{100 * of[c][key]:.2f}" if of.get(c, {}).get("f1") else "-"
             for c in ("S", "V")
             for key in ("se", "ppv", "f1")
         ]

@@ -29,9 +29,9 @@ STRESSED = ("118", "119")
 """The records that the database is made of; both are in DS1."""
 
 DATABASE = "nstdb"
-TEACHING_SNRS_DB = (18, 12, 6)
-"""How large the noise is that models learn with; electrode motion, which looks most like beats,
-comes as often as the other two together."""
+TEACHING_SNRS_DB = ((18, 12, 6), (12, 6, 0))
+"""How large the noise may be in each of the noisy copies of a record that models learn with.
+Electrode motion, which looks most like beats, comes as often as the other two together."""
 
 _BEATS, _SECONDS = 300, 300
 """How many normal beats and seconds of noise are measured."""
@@ -81,8 +81,8 @@ def add_noise(
     )
 
 
-def disturbed(record: Record, truth: Annotations, noises: Path) -> Record:
-    """Return ``record`` with a noise, a size and a beginning of it that its name decides.
+def disturbed(record: Record, truth: Annotations, noises: Path, *, copy: int = 0) -> Record:
+    """Return ``record`` with a noise, a size and a beginning of it that name and copy decide.
 
     Parameters
     ----------
@@ -91,20 +91,22 @@ def disturbed(record: Record, truth: Annotations, noises: Path) -> Record:
         Its beats.
     noises : Path
         Directory of the Noise Stress Test Database.
+    copy : int
+        Which of the record's noisy copies this is, of ``TEACHING_SNRS_DB``.
 
     Raises
     ------
     RecordError
         If the noise is not there.
     """
-    rng = np.random.default_rng(crc32(record.name.encode()))
+    rng = np.random.default_rng([crc32(record.name.encode()), copy])
     noise = read_record(noises / rng.choice(["em", *NOISES]))
     rate = Fraction(record.fs / noise.fs).limit_denominator(1000)
     millivolts = resample_poly(noise.millivolts(), rate.numerator, rate.denominator, axis=0)
     millivolts = np.roll(millivolts, rng.integers(len(millivolts)), axis=0)
     if rng.random() < 0.5:
         millivolts = millivolts[:, ::-1]
-    return add_noise(record, truth, millivolts, float(rng.choice(TEACHING_SNRS_DB)))
+    return add_noise(record, truth, millivolts, float(rng.choice(TEACHING_SNRS_DB[copy])))
 
 
 def in_noise(seconds: NDArray[np.float64] | NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -11,10 +11,13 @@ from training import noise
 from training.ablation import Observed
 from training.of_rhythm import fibrillation_records, rhythms_named
 from training.split import DS1, DS2, check_apart
-from training.store import Kind, observe
+from training.store import NOISY, Kind, observe
 
 BEAT_DATABASES = ("mitdb", "svdb")
 """Databases whose beats can be learnt from; of mitdb only DS1."""
+
+TACHYCARDIA = "vfdb"
+"""Database in which rhythms are marked, and no beats; of ventricular tachycardia it has most."""
 
 FIBRILLATION = "challenge2017"
 """Database of short records whose rhythm is known; those of atrial fibrillation teach."""
@@ -22,25 +25,29 @@ FIBRILLATION = "challenge2017"
 BEDSIDE = "challenge2015"
 """Database of alarms at bedsides; where no lethal one was true, it teaches what looks like one."""
 
-OPINIONS = ("vfdb", FIBRILLATION, BEDSIDE)
+OPINIONS = (TACHYCARDIA, FIBRILLATION, BEDSIDE)
 """Databases whose beats nobody named; a student learns what its teachers think of them."""
 
 NOISE = noise.DATABASE
-"""Database of noise, with which records teach a second time."""
+"""Database of noise, in which records teach again, twice."""
 
-DATABASES = (*BEAT_DATABASES, "vfdb", FIBRILLATION, BEDSIDE, NOISE)
+DATABASES = (*BEAT_DATABASES, TACHYCARDIA, FIBRILLATION, BEDSIDE, NOISE)
 """The same, and databases of rhythms and of noise."""
 
 IN_BETWEEN = "vfdb/418"
 """A dying heart: what is marked N are waves as wide as those of flutter, at half its rate. Where it
-teaches what is not fibrillation, less is found of other people's: see docs/concepts/accuracy.md."""
+teaches what is not fibrillation, less is found of other people's: see docs/concepts/accuracy.md.
+No rhythm of it says what a beat is, either."""
+
+_BY_RHYTHM: dict[str, Kind] = {FIBRILLATION: "fibrillating", TACHYCARDIA: "tachycardia"}
+"""Databases whose rhythms say what some of their beats are."""
 
 _LETHAL = ("Asystole", "Ventricular_Tachycardia", "Ventricular_Flutter_Fib")
 """Alarms of ``BEDSIDE`` which, if true, leave open what the rhythm model should have said."""
 
 SOURCES = {
     "mitdb": "MIT-BIH Arrhythmia Database 1.0.0 (Moody & Mark, IEEE EMB 2001;20(3):45-50)",
-    "vfdb": "MIT-BIH Malignant Ventricular Ectopy Database 1.0.0 (Greenwald, MS thesis, MIT, 1986)",
+    TACHYCARDIA: "MIT-BIH Malignant Ventricular Ectopy Database 1.0.0 (Greenwald, MS thesis, 1986)",
     FIBRILLATION: "PhysioNet/CinC Challenge 2017 (Clifford et al., Computing in Cardiology 2017)",
     BEDSIDE: "PhysioNet/CinC Challenge 2015 (Clifford et al., Comput. Cardiol. 2015)",
     NOISE: "MIT-BIH Noise Stress Test Database 1.0.0 (Moody et al., Comput. Cardiol. 1984;11:381)",
@@ -50,7 +57,7 @@ SOURCES = {
 
 def beat_kind(path: Path) -> Kind:
     """Return how a record of ``training_paths`` is observed."""
-    return "fibrillating" if path.parent.name == FIBRILLATION else "detected"
+    return _BY_RHYTHM.get(path.parent.name, "detected")
 
 
 def training_paths(data: Path, databases: tuple[str, ...]) -> list[Path]:
@@ -84,8 +91,9 @@ def training_paths(data: Path, databases: tuple[str, ...]) -> list[Path]:
 
 
 def noisy_copies(paths: Sequence[Path]) -> list[tuple[Path, Kind]]:
-    """Return which of the records to learn from can be observed in noise as well."""
-    return [(path, "noisy") for path in paths if path.parent.name in BEAT_DATABASES]
+    """Return which of the records to learn from are observed in noise as well, and how."""
+    in_noise = [path for path in paths if path.parent.name in BEAT_DATABASES]
+    return [(path, kind) for kind in NOISY for path in in_noise]
 
 
 def observed_to_learn(
@@ -98,7 +106,7 @@ def observed_to_learn(
     RecordError
         If recordings are absent or cannot be read.
     """
-    paths = training_paths(data, (*BEAT_DATABASES, FIBRILLATION, NOISE))
+    paths = training_paths(data, (*BEAT_DATABASES, *_BY_RHYTHM, NOISE))
     asked = [(path, beat_kind(path)) for path in paths]
     found = observe([*asked, *noisy_copies(paths)], work, progress=progress)
     return found[: len(paths)], found[len(paths) :]
@@ -119,14 +127,14 @@ def observed_both_ways(
         If recordings are absent or cannot be read.
     """
     paths = training_paths(data, (*BEAT_DATABASES, NOISE))
-    more = training_paths(data, ("mitdb", FIBRILLATION))[len(DS1) :]
+    more = training_paths(data, ("mitdb", *_BY_RHYTHM))[len(DS1) :]
     noisy = noisy_copies(paths)
     if ds2:
         paths, more, noisy = [data / "mitdb" / name for name in DS2], [], []
     asked: list[tuple[Path, Kind]] = [(path, "detected") for path in paths]
     asked += [(path, "annotated") for path in paths]
     asked += noisy
-    asked += [(path, "fibrillating") for path in more]
+    asked += [(path, beat_kind(path)) for path in more]
     files = iter(observe(asked, work, progress=progress))
     return Observed(
         detected=tuple(islice(files, len(paths))),
@@ -150,14 +158,14 @@ def rhythm_records(data: Path, databases: tuple[str, ...]) -> list[tuple[Path, K
         names: Sequence[str] = ()
         if database == "mitdb":
             names = DS1
-        elif database in ("vfdb", "svdb"):
-            names = [n for n in record_names(directory) if f"{database}/{n}" != IN_BETWEEN]
+        elif database in (TACHYCARDIA, "svdb"):
+            names = _without_in_between(directory)
         elif database == FIBRILLATION:
             named = rhythms_named(directory)
             names = [name for name in record_names(directory) if named[name] != "~"]
         elif database == BEDSIDE:
             names = _without_lethal_alarm(directory)
-        kind: Kind = "seconds" if database in ("mitdb", "vfdb") else "organised"
+        kind: Kind = "seconds" if database in ("mitdb", TACHYCARDIA) else "organised"
         found += [(directory / name, kind) for name in names]
     return found
 
@@ -169,8 +177,9 @@ def opinion_records(data: Path) -> list[tuple[Path, Kind]]:
         if not directory.is_dir():
             continue
         named = rhythms_named(directory) if directory.name == FIBRILLATION else {}
+        labelled = set(_names(directory)) if directory.name in _BY_RHYTHM else set()
         for name in record_names(directory):
-            if named.get(name) != "A":  # which have labels
+            if name not in labelled:
                 kind: Kind = "normal" if named.get(name) == "N" else "unmarked"
                 found.append((directory / name, kind))
     return found
@@ -185,11 +194,18 @@ def _without_lethal_alarm(directory: Path) -> list[str]:
                 if not (alarm in _LETHAL and true == "1")]  # fmt: skip
 
 
+def _without_in_between(directory: Path) -> list[str]:
+    names = record_names(directory)
+    return [name for name in names if f"{directory.name}/{name}" != IN_BETWEEN]
+
+
 def _names(directory: Path) -> Sequence[str]:
     if directory.name == "mitdb":
         return DS1
-    if directory.name in ("vfdb", BEDSIDE):
-        return ()  # nobody named their beats
+    if directory.name == BEDSIDE:
+        return ()  # nobody named its beats
+    if directory.name == TACHYCARDIA:
+        return _without_in_between(directory)
     if directory.name == FIBRILLATION:
         return fibrillation_records(directory)
     return record_names(directory)

@@ -95,7 +95,7 @@ def search(
     seeds : int
         Fits of each choice and fold.
     copies : sequence of Path
-        Some of the records once more, observed with noise; they only teach.
+        Some of the records again, observed with noise; they only teach.
     progress : callable, optional
         Told the round, how many epochs of it are done, and of how many.
     """

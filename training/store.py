@@ -8,7 +8,7 @@ whole or not at all, and read by mapping, so that processes share the memory.
 
 import hashlib
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Literal
 
@@ -26,28 +26,36 @@ from training.dataset import (
     observe_unmarked,
 )
 from training.files import digest_of, write_whole
-from training.of_rhythm import observe_fibrillation, observe_normal
+from training.of_rhythm import observe_fibrillation, observe_normal, observe_tachycardia
 from training.processes import PROCESSES, Tell, run_apart
 from training.rhythm import SecondSequence, observe_organised, observe_rhythm
 
 Kind = Literal[
     "detected",
     "noisy",
+    "noisier",
     "fibrillating",
+    "tachycardia",
     "normal",
     "unmarked",
     "annotated",
     "seconds",
     "organised",
 ]
-"""How a record is observed: detected beats with labels, the same in noise, with those that
-fibrillation or a normal rhythm allows, with none; beats at annotated R peaks; seconds of rhythm
-as it is marked, and of one that is organised throughout."""
+"""How a record is observed: detected beats with labels, the same in two noises, with those that
+fibrillation, tachycardia or a normal rhythm allows, with none; beats at annotated R peaks; seconds
+of rhythm as it is marked, and of one that is organised throughout."""
+
+NOISY: tuple[Kind, ...] = ("noisy", "noisier")
+"""Those in noise. The second copy taught more of what noise is, and that a beat in it is one: see
+docs/concepts/accuracy.md."""
 
 _OBSERVE: dict[str, Callable[[Path], BeatSequence]] = {
     "detected": observe_record,
     "noisy": observe_noisy,
+    "noisier": partial(observe_noisy, copy=1),
     "fibrillating": observe_fibrillation,
+    "tachycardia": observe_tachycardia,
     "normal": observe_normal,
     "unmarked": observe_unmarked,
     "annotated": observe_annotated,
@@ -128,7 +136,7 @@ def place(path: Path, kind: Kind, work: Path) -> Path:
     beside = sorted(path.parent.glob(f"{path.name}.*"))
     if not beside:
         raise FileNotFoundError(f"no record {path}")
-    if kind == "noisy":
+    if kind in NOISY:
         beside += sorted((path.parent.parent / noise.DATABASE).glob("*.dat"))
     for file in beside:
         status = file.stat()

@@ -38,7 +38,7 @@ from training.records import (
     training_paths,
 )
 from training.rhythm_model import Taught, teach
-from training.store import Kind, default_work, observe, read_beats
+from training.store import NOISY, Kind, default_work, observe, read_beats
 
 Ship = Literal["ensemble", "student"]
 """What is made of the models of all seeds: all their members together, or one student of them."""
@@ -135,16 +135,17 @@ def train(
         for kind in get_args(Kind)
     }
     rhythm = teach([*of["seconds"], *of["organised"]], seed=settings.seed)
-    files = [*of["detected"], *of["fibrillating"]]
+    files = [*of["detected"], *of["fibrillating"], *of["tachycardia"]]
+    noisy = [file for kind in NOISY for file in of[kind]]
     sequences = [read_beats(file) for file in files]
     of_seeds = [
-        members_of(files, replace(settings, seed=settings.seed + k), copies=of["noisy"])
+        members_of(files, replace(settings, seed=settings.seed + k), copies=noisy)
         for k in range(seeds)
     ]
     lessons = [lesson for members in of_seeds for lesson in members]
     student = None
     if ship == "student":
-        unlabelled = [*of["noisy"], *of["normal"], *of["unmarked"]]
+        unlabelled = [*noisy, *of["normal"], *of["unmarked"]]
         student = student_of(lessons, files, unlabelled, settings)
     everything = [*lessons, student] if student else lessons
     total = sum(lesson.settings.epochs for lesson in everything)

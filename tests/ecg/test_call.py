@@ -27,7 +27,7 @@ def called(fibrillation: float = 0.0, **probabilities: float) -> tuple[list[floa
         ({"N": 1 - S_FROM + 0.01, "S": S_FROM - 0.01}, "N"),
         ({"N": 0.3, "S": 0.3, "V": 0.4}, "V"),
         ({"N": 0.25, "S": 0.2, "V": 0.15, "F": 0.4}, "F"),
-        ({"N": 0.1, "V": 0.2, ARTEFACT: 0.7 + 1e-6}, ARTEFACT),
+        ({"N": 0.1, "V": 0.3, ARTEFACT: 0.6 + 1e-6}, ARTEFACT),
         ({"N": 0.2, "V": 0.2, "S": 0.0, ARTEFACT: 0.6}, "N"),
     ],
 )

@@ -44,7 +44,7 @@ def test_the_page_lies_beside_the_weights_and_says_what_the_card_says(weights: P
     assert read_card(weights)["version"] in text
     assert "ODC-By" in text
     assert "Records that taught beats: 2 of mitdb, 1 of svdb." in text
-    assert "taught a second time, in noise of nstdb." in text
+    assert "taught twice again, in noise of nstdb." in text
     assert "Not measured yet" in text
     assert "$ rhythmwatch records download svdb" in text
 

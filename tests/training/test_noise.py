@@ -45,13 +45,15 @@ def test_noise_has_the_ratio_asked_for_and_begins_at_5_minutes(tmp_path: Path) -
         assert 10 * np.log10(ratio) == pytest.approx(6.0, abs=0.3)
 
 
-def test_a_name_decides_which_noise_a_record_teaches_with(data: Path) -> None:
+def test_name_and_copy_decide_which_noise_a_record_teaches_with(data: Path) -> None:
     added = {}
     for name in "abc":
         record, truth = read_record(data / "made" / name), read_annotations(data / "made" / name)
         noisy = disturbed(record, truth, data / "nstdb")
         again = disturbed(record, truth, data / "nstdb")
         assert np.array_equal(noisy.samples, again.samples)
+        other = disturbed(record, truth, data / "nstdb", copy=1)
+        assert not np.allclose(noisy.millivolts(), other.millivolts(), atol=0.01)
         added[name] = noisy.millivolts() - record.millivolts()
         assert np.abs(added[name][:FROM]).max() < 0.002
         assert added[name][FROM:].std() > 0.02
