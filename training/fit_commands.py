@@ -92,7 +92,8 @@ def train(
             continue  # nobody has named its S and V
         for name in ("S", "V"):
             shown = " / ".join(f"{classes[name][figure]:.3f}" for figure in ("se", "ppv", "f1"))
-            typer.echo(f"  {database:6} {name}: {shown}")
+            known = bool(classes[name]["f1"])  # all are 0 where nobody named the class
+            typer.echo(f"  {database:6} {name}: {shown if known else '-'}")
     typer.echo(f"{trained.version}: {trained.weights}, {trained.card}, {trained.report}")
 
 
