@@ -54,6 +54,16 @@ def test_a_rhythm_says_what_beats_well_inside_it_are() -> None:
     assert set(said[12:]) == {"-"}
 
 
+def test_beats_of_a_tachycardia_that_do_not_keep_time_have_no_label() -> None:
+    beats = sequence("made/0", seed=1)
+    samples = np.arange(len(beats)) * 100
+    samples[10] += 30
+    vt = RhythmStretch(rhythm="VT", first_sample=0, end_sample=20 * 100)
+    said = names(in_rhythms(replace(beats, samples=samples), [vt], fs=250.0))
+    # nor have its neighbours, an interval of which is as odd
+    assert said[8:13] == ["V", "-", "-", "-", "V"]
+
+
 def test_beats_of_a_tachycardia_are_v_however_long_it_lasts(tmp_path: Path) -> None:
     script = [
         Step(duration_s=40, rate_bpm=70),
