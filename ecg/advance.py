@@ -34,18 +34,19 @@ def advance(known: Conditions, finding: Finding, limits: Limits) -> None:
 def _beat(known: Conditions, beat: Beat, limits: Limits) -> None:
     if known.last_r is None or beat.sample > known.last_r:
         known.last_r = beat.sample
+        known.lost = 0
     judge_interval(known, beat, limits)
     match beat.beat_class:
         case "V":
             take_v_beat(known, beat)
-        case "N" | "S" if goes_on(known, beat):
+        case _ if goes_on(known, beat):
             go_on(known, beat)
         case "N" | "S":
             end_run(known, beat.decided_sample)
         case _ if known.run.count:
             known.run.skipped += 1
             if known.run.skipped > rule.RUN_SKIPS:
-                known.run = Run()
+                end_run(known, beat.decided_sample)
 
 
 def _window(known: Conditions, window: RhythmWindow) -> None:
@@ -53,6 +54,7 @@ def _window(known: Conditions, window: RhythmWindow) -> None:
         return
     if window.rhythm != "vf":
         known.vf_first = None
+        known.judged("vf", window.decided_sample)
         return
     if known.vf_first is None or window.first_sample > known.vf_end:
         known.vf_first = window.first_sample
@@ -61,7 +63,7 @@ def _window(known: Conditions, window: RhythmWindow) -> None:
     covered_s = known.seconds(known.vf_end - known.vf_first)
     if covered_s >= rule.VF_S:
         known.run = Run()
-        known.rr_s.clear()
+        known.forget_rate()
         for key in ("asystole", *MOMENTARY):
             known.holding.pop(key, None)
         known.hold(
@@ -77,11 +79,14 @@ def _window(known: Conditions, window: RhythmWindow) -> None:
 
 
 def _status(known: Conditions, status: Status, limits: Limits) -> None:
+    known.stated = status.sample
     known.fit = status.fit
     known.reason = status.reason
     known.warm_up = status.warm_up
     known.model = status.model
     known.leads = tuple(lead.lead for lead in status.leads if lead.fit)
+    if status.last_r != known.last_r:
+        known.lost = 0
     known.last_r = status.last_r
     minute_ago = floor(status.sample / known.fs) - 60
     for second in [second for second in known.v_seconds if second < minute_ago]:
@@ -102,23 +107,28 @@ def _status(known: Conditions, status: Status, limits: Limits) -> None:
 
 
 def _unfit(known: Conditions, status: Status) -> None:
-    known.fit_since = None
-    known.rr_s.clear()
-    known.run = Run()
-    known.vf_first = None
     if known.unfit_since is None:
         known.unfit_since = status.sample
-    if status.sample - known.unfit_since >= rule.UNFIT_GRACE_S * known.fs:
+    known.lost += round(known.fs)
+    long = status.sample - known.unfit_since >= rule.UNFIT_GRACE_S * known.fs
+    known.break_off(status.sample, for_good=long)
+    if long:
         for key in [k for k in known.holding if CRITERIA[k].kind == "physiological"]:
             del known.holding[key]
 
 
 def _gap(known: Conditions, gap: Gap) -> None:
-    """Nothing is known across a gap: no run, no pause, no fibrillation goes through it."""
-    known.run = Run()
-    known.vf_first = None
-    known.fit_since = None
-    known.rr_s.clear()
+    """Nothing is known across a gap, unless it is so short that it hides no beat."""
+    missing = gap.end_sample - gap.first_sample
+    splice = gap.reset or missing == 0
+    if not splice and missing <= rule.SHORT_GAP_S * known.fs:
+        return
+    known.interrupted = True
+    long = missing >= rule.UNFIT_GRACE_S * known.fs
+    known.break_off(gap.end_sample, for_good=splice or long)
+    if long:
+        for key in rule.LASTING & known.holding.keys():
+            del known.holding[key]
     if gap.reset:
         known.last_r = None
         known.warm_up = True

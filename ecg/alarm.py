@@ -2,7 +2,9 @@
 
 import hashlib
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from msgspec import Meta
 
 Code = Literal[
     "asystole",
@@ -27,6 +29,8 @@ Code = Literal[
     "clock_jump",
 ]
 Priority = Literal["high", "medium", "low"]
+PRIORITIES: tuple[Priority, ...] = ("high", "medium", "low")
+"""The most serious first."""
 Kind = Literal["physiological", "technical"]
 Transition = Literal["raised", "updated", "acknowledged", "silenced", "condition_ended", "ended"]
 """``condition_ended`` is what a latched alarm says when it no longer holds but nobody has
@@ -38,7 +42,8 @@ condition is over (None) from one that is no longer judged or gives way to a mor
 class AlarmEvent:
     """One transition of one alarm; ``alarm_id`` and ``sequence`` name it for ever.
 
-    ``alarm_id`` is a function of patient, stream, code and onset sample.
+    ``alarm_id`` is a function of patient, stream, condition and onset sample; of the time as well
+    where only the clock tells that nothing comes.
     """
 
     alarm_id: str
@@ -137,13 +142,13 @@ class Action:
     ``limits``.
     """
 
-    action_id: str
+    action_id: Annotated[str, Meta(max_length=128)]
     patient: str
     kind: Literal["acknowledge", "silence", "limits", "standby", "resume", "discharge"]
-    author: str
-    at_ns: int
-    alarm_id: str | None = None
-    until_ns: int | None = None
+    author: Annotated[str, Meta(max_length=200)]
+    at_ns: Annotated[int, Meta(ge=0, lt=2**62)]
+    alarm_id: Annotated[str, Meta(max_length=64)] | None = None
+    until_ns: Annotated[int, Meta(ge=0, lt=2**62)] | None = None
     limits: Limits | None = None
 
 

@@ -2,16 +2,14 @@
 
 from collections.abc import Callable, Iterator
 
-from ecg.alarm import Action, AlarmEvent
+from ecg.alarm import Action, AlarmEvent, Limits
 from ecg.alarm_event import Moment, event_of
-from ecg.alarm_state import Alarm, State
+from ecg.alarm_state import SILENCE_AT_MOST_NS, Alarm, State
 from ecg.errors import ActionError
 from ecg.settle import end, end_all, over
 
 ACTIONS_KEPT = 64
 """Ids of applied actions that are remembered."""
-SILENCE_AT_MOST_NS = 3600 * 10**9
-"""The longest audio pause."""
 
 
 def apply(state: State, action: Action) -> list[AlarmEvent]:
@@ -113,6 +111,8 @@ def _discharge(state: State, action: Action, at: Moment) -> list[AlarmEvent]:
     state.conditions = None
     state.trends = None
     state.silenced_until_ns = state.silenced_by = None
+    # what was set for this stay is not to hold in the next
+    state.limits, state.limits_author, state.standby = Limits(), None, False
     return events
 
 

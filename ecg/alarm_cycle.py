@@ -24,6 +24,8 @@ class PatientAlarms:
         What counts as too much or too little.
     standby : bool
         True while nobody is to be alarmed.
+    discharged : bool
+        True when the patient has gone.
 
     Examples
     --------
@@ -33,9 +35,16 @@ class PatientAlarms:
     """
 
     def __init__(
-        self, patient: str, *, limits: Limits | None = None, standby: bool = False
+        self,
+        patient: str,
+        *,
+        limits: Limits | None = None,
+        standby: bool = False,
+        discharged: bool = False,
     ) -> None:
-        self._state = State(patient=patient, limits=limits or Limits(), standby=standby)
+        self._state = State(
+            patient=patient, limits=limits or Limits(), standby=standby, discharged=discharged
+        )
         self._minutes: list[Minute] = []
 
     def fold(self, findings: Findings) -> list[AlarmEvent]:
@@ -69,6 +78,11 @@ class PatientAlarms:
     def tick(self, now_ns: int) -> list[AlarmEvent]:
         """Look at the clock: no data, the end of an audio pause."""
         return alarm_tick.tick(self._state, now_ns)
+
+    def admit(self) -> None:
+        """Watch the patient again, in the same stream as well: a discharge was taken back."""
+        self._state.discharged = False
+        self._state.heard = True
 
     def taken_over(self) -> None:
         """Say that nobody listened for a while, so silence until now does not count as no data."""

@@ -13,6 +13,8 @@ from ecg.trend import Trends
 
 LAYOUT = 1
 """Version of the exported state."""
+SILENCE_AT_MOST_NS = 3600 * 10**9
+"""The longest audio pause."""
 NO_STREAM = "none"
 """Stream of the alarms of a patient who never sent anything."""
 

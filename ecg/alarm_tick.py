@@ -2,7 +2,7 @@
 
 from ecg.alarm import AlarmEvent
 from ecg.alarm_event import Moment, event_of
-from ecg.alarm_state import State
+from ecg.alarm_state import SILENCE_AT_MOST_NS, State
 from ecg.conditions import Condition
 from ecg.criteria import BEGUN_S, CRITERIA, NO_DATA_FIRST_S, NO_DATA_S
 from ecg.settle import raise_alarm
@@ -15,7 +15,11 @@ def tick(state: State, now_ns: int) -> list[AlarmEvent]:
 
 
 def _pause_over(state: State, at: Moment) -> list[AlarmEvent]:
-    if state.silenced_until_ns is None or at.ns < state.silenced_until_ns:
+    if state.silenced_until_ns is None:
+        return []
+    # a screen's clock may be a day ahead
+    state.silenced_until_ns = min(state.silenced_until_ns, at.ns + SILENCE_AT_MOST_NS)
+    if at.ns < state.silenced_until_ns:
         return []
     state.silenced_until_ns = state.silenced_by = None
     return [
@@ -41,7 +45,7 @@ def _no_data(state: State, at: Moment) -> list[AlarmEvent]:
     )
     if state.conditions is not None:
         state.conditions.holding["no_data"] = condition
-    return raise_alarm(state, condition, at)
+    return raise_alarm(state, condition, at, by_clock=True)
 
 
 def _said(state: State) -> bool:

@@ -3,7 +3,7 @@
 from ecg.alarm_event import Moment
 from ecg.alarm_state import Alarm, State
 from ecg.conditions import Condition, Conditions
-from ecg.criteria import CRITERIA, SERIOUSNESS, Criterion
+from ecg.criteria import CRITERIA, SERIOUSNESS
 
 UPDATE_EVERY_S = 5.0
 """At most one update of an alarm in this time, in s of ECG."""
@@ -61,7 +61,7 @@ def head_over(key: str, heads: list[str]) -> str | None:
 
 def worth_saying(alarm: Alarm, condition: Condition, at: Moment, *, fs: float) -> bool:
     """Tell whether an alarm has changed so much that somebody should hear."""
-    if condition.priority != alarm.priority:
+    if condition.priority != alarm.priority or condition.limit != alarm.limit:
         return True
     if at.sample - alarm.said < UPDATE_EVERY_S * fs:
         return False
@@ -75,8 +75,10 @@ def worth_saying(alarm: Alarm, condition: Condition, at: Moment, *, fs: float) -
     return change >= max(CRITERIA[alarm.key].step, GROWTH * abs(alarm.value))
 
 
-def why_over(criterion: Criterion, conditions: Conditions) -> str | None:
+def why_over(key: str, conditions: Conditions) -> str | None:
     """Return why a condition counts as over, if it is not that it has passed."""
-    if criterion.kind == "physiological" and not conditions.fit:
+    if CRITERIA[key].kind == "physiological" and not conditions.fit:
         return f"not judged: signal {conditions.reason or 'unknown'}"
+    if key in conditions.unseen:
+        return "not judged: signal interrupted"
     return None

@@ -39,6 +39,8 @@ class Conditions:
     """What is known of one stream, and the conditions that hold in it."""
 
     fs: float
+    stated: int = -1
+    """The last status, or where the stream began."""
     holding: dict[str, Condition] = field(default_factory=dict)
     fit: bool = False
     reason: str | None = None
@@ -48,8 +50,12 @@ class Conditions:
     """The leads that are fit."""
     last_r: int | None = None
     fit_since: int | None = None
-    """The first status of the present fit stretch."""
+    """The first fit status since the last break for good."""
     unfit_since: int | None = None
+    broken: int | None = None
+    """Where the last break ended: an interval that began before may have hidden a beat."""
+    lost: int = 0
+    """Samples in which nobody could judge, since the last beat."""
     run: Run = field(default_factory=Run)
     vf_first: int | None = None
     vf_end: int = 0
@@ -58,10 +64,53 @@ class Conditions:
     """V beats in each second of the last minute that has any."""
     last_v: int | None = None
     rr_s: list[float] = field(default_factory=list)
-    """The last RR intervals since the last break, in s."""
+    """The last RR intervals that no break is in, since the last break for good; in s."""
+    unbroken: int = 0
+    """So many of them came in a row, since the last break."""
     histories: dict[str, int] = field(default_factory=dict)
     """Technical conditions seen in the last statuses, newest in the lowest bit."""
     bad_since: dict[str, int] = field(default_factory=dict)
+    interrupted: bool = False
+    """Samples were missing, or a splice came, since the last status."""
+    unseen: set[str] = field(default_factory=set)
+    """Conditions that held when the signal broke off, and were neither seen nor judged since."""
+
+    def break_off(self, now: int, *, for_good: bool) -> None:
+        """Take note that nobody could judge the signal just before ``now``.
+
+        No run and no interval goes through that. What holds is not known to have passed, and has
+        ``UNSEEN_S`` to be seen again; after a break ``for_good``, a long one, nobody can say that
+        it still does, and what was heard before it counts no more.
+        """
+        self.run = Run()
+        self.vf_first = None
+        self.broken = now
+        self.unbroken = 0
+        if for_good:
+            self.fit_since = None
+            self.lost = 0
+            self.forget_rate()
+        self.lose_sight(rule.LASTING, now)
+
+    def lose_sight(self, keys: frozenset[str], now: int) -> None:
+        """Let those of the conditions that hold go on for a while: nobody sees whether they do."""
+        for key in keys & self.holding.keys():
+            self.unseen.add(key)
+            held = self.holding[key]
+            held.until = max(held.until, now + round(rule.UNSEEN_S * self.fs))
+
+    def forget_rate(self) -> None:
+        """Let the heart rate be judged by intervals to come alone."""
+        self.rr_s.clear()
+        self.unbroken = 0
+
+    def judged(self, key: str, now: int) -> None:
+        """Say that a condition could be judged at ``now`` and was not seen."""
+        if key in self.unseen:
+            self.unseen.discard(key)
+            if key in self.holding:
+                held = self.holding[key]
+                held.until = min(held.until, now + round(CRITERIA[key].hold_s * self.fs))
 
     def hold(
         self,
@@ -82,6 +131,7 @@ class Conditions:
         """Say that a condition holds at ``now``; one that held already keeps its onset."""
         criterion = CRITERIA[key]
         held = self.holding.get(key)
+        self.unseen.discard(key)
         self.holding[key] = Condition(
             key=key,
             onset=onset if held is None else held.onset,
@@ -105,6 +155,8 @@ class Conditions:
             "hr_high": lambda value: value <= limits.hr_high,
             "hr_low": lambda value: value >= limits.hr_low,
             "v_per_min": lambda value: value <= limits.v_per_min,
+            "pause": lambda value: value <= limits.pause_s,
+            "asystole": lambda value: value < limits.asystole_s,
         }
         return [
             key

@@ -21,7 +21,7 @@ RUN_SKIPS = 2
 """Beats in a row within a run that may be unclear (F, Q or unjudged) without ending it."""
 LASTING_RUN = 12
 """A tachycardia of so many V beats has begun to teach the patient's template: the beats that follow
-at its rate go on with it, whether N, S or V."""
+at its rate go on with it, whatever they are called."""
 SAME_RATE = 0.1
 """How far, as a share, an RR interval may be from those of a tachycardia and be one of it."""
 RATE_BEATS = 12
@@ -42,7 +42,13 @@ learn the signal first."""
 EXTREME_ABOVE, EXTREME_HIGH_AT_MOST = 20.0, 200.0
 EXTREME_BELOW, EXTREME_LOW_AT_LEAST = 10.0, 30.0
 UNFIT_GRACE_S = 3.0
-"""A running physiological alarm survives this much unfit signal before it counts as not judged."""
+"""A running physiological alarm survives this much unfit or lost signal before it counts as not
+judged."""
+SHORT_GAP_S = 0.2
+"""A gap up to this hides no beat: as much of a second as may be missing while it counts as fit. One
+packet lost every few seconds must not keep asystole from being seen."""
+UNSEEN_S = 15.0
+"""... and when the signal is back it has this long to be seen again: four intervals at 20/min."""
 HISTORY = 10
 """Statuses (seconds) that a technical condition looks back on."""
 HISTORY_CLEAR = 5
@@ -225,6 +231,11 @@ CRITERIA: dict[str, Criterion] = {
     "noisy.some": Criterion(code="noisy", chain="technical", priority="low", words="LEAD NOISY"),
 }
 """Every condition, within each chain the most serious first."""
+
+RATES = frozenset({"extreme_tachy", "extreme_brady", "hr_high", "hr_low"})
+"""Conditions that the heart rate decides."""
+LASTING = RATES | {"asystole", "vf", "vt", "vent_rhythm"}
+"""Conditions that last, and may go on where the signal breaks off; others tell of what passed."""
 
 SERIOUSNESS = {key: place for place, key in enumerate(CRITERIA)}
 

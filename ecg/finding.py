@@ -9,9 +9,10 @@ thousands of these a second, and a frozen dataclass takes ten times as long to m
 """
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 BEAT_CLASSES: tuple["BeatClass", ...] = ("N", "S", "V", "F", "Q")
 """ANSI/AAMI EC57 beat classes, in the order of every probability vector."""
@@ -23,6 +24,13 @@ BeatClass = Literal["N", "S", "V", "F", "Q"]
 Rhythm = Literal["organised", "vf", "asystole"]
 Unfit = Literal["missing", "lead_off", "flat", "clipped", "noisy"]
 """Why a lead cannot be judged; of several the first in this order is said."""
+
+Sample = Annotated[int, Meta(gt=-(2**53), lt=2**53)]
+"""A sample number; one that is larger would not be exact in JSON and in floating point."""
+Time = Annotated[int, Meta(ge=0, lt=2**62)]
+"""Time of day, ns UTC."""
+_Interval = Annotated[float, Meta(ge=0.001, le=1e9)]
+_Probabilities = Annotated[tuple[float, ...], Meta(min_length=5, max_length=5)]
 
 
 class Beat(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -52,13 +60,13 @@ class Beat(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         Version of the model that judged.
     """
 
-    sample: int
-    decided_sample: int
+    sample: Sample
+    decided_sample: Sample
     beat_class: BeatClass | None
     reason: str | None = None
-    probabilities: tuple[float, ...] | None = None
+    probabilities: _Probabilities | None = None
     score: float | None = None
-    rr_s: float | None = None
+    rr_s: _Interval | None = None
     lead: str
     model: str | None = None
 
@@ -66,9 +74,9 @@ class Beat(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class RhythmWindow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The rhythm of a fixed run of samples, ``first_sample`` up to ``end_sample`` (excluded)."""
 
-    first_sample: int
-    end_sample: int
-    decided_sample: int
+    first_sample: Sample
+    end_sample: Sample
+    decided_sample: Sample
     rhythm: Rhythm | None
     reason: str | None = None
     probability: float | None = None
@@ -111,10 +119,10 @@ class Status(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         How they were chosen, for people.
     """
 
-    sample: int
-    decided_sample: int
-    last_r: int | None
-    heart_rate_bpm: float | None
+    sample: Sample
+    decided_sample: Sample
+    last_r: Sample | None
+    heart_rate_bpm: Annotated[float, Meta(ge=0, le=1e6)] | None
     fit: bool
     reason: Unfit | None
     warm_up: bool
@@ -130,9 +138,9 @@ class Gap(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     before: a splice, or other leads. No interval, run or pause goes through either.
     """
 
-    first_sample: int
-    end_sample: int
-    decided_sample: int
+    first_sample: Sample
+    end_sample: Sample
+    decided_sample: Sample
     reset: bool
     """True when the signal state started anew: the gap was long, or the leads are others."""
 
@@ -143,10 +151,10 @@ Finding = Beat | RhythmWindow | Status | Gap
 class Span(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Wall-clock anchor of some consecutive samples, in ns UTC."""
 
-    first_sample: int
-    n_samples: int
-    source_ns: int
-    sent_ns: int
+    first_sample: Sample
+    n_samples: Sample
+    source_ns: Time
+    sent_ns: Time
 
 
 class Findings(msgspec.Struct, frozen=True, kw_only=True, gc=False):

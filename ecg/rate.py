@@ -11,16 +11,20 @@ from ecg.finding import Beat, Status
 
 def judge_interval(known: Conditions, beat: Beat, limits: Limits) -> None:
     """Look at the RR interval that ends at a beat, if the signal was fit all through it."""
+    if known.fit_since is None or "vf" in known.holding:
+        known.forget_rate()
+        known.lose_sight(rule.RATES, beat.decided_sample)
+        return
     onset = beat.sample - round((beat.rr_s or 0.0) * known.fs)
-    unknown = beat.rr_s is None or known.fit_since is None or onset < known.fit_since
-    if beat.rr_s is None or unknown or "vf" in known.holding:
-        known.rr_s.clear()
+    if beat.rr_s is None or onset < max(known.fit_since, known.broken or 0):
+        known.unbroken = 0
         return
     if beat.rr_s > limits.pause_s:
         _pause(known, beat.rr_s, onset, beat.decided_sample, limits)
     if beat.rr_s >= limits.asystole_s:
-        known.rr_s.clear()
+        known.forget_rate()
         return
+    known.unbroken += 1
     known.rr_s.append(beat.rr_s)
     del known.rr_s[: -rule.RATE_BEATS - rule.RATE_BEATS_NEWER]
 
@@ -28,10 +32,10 @@ def judge_interval(known: Conditions, beat: Beat, limits: Limits) -> None:
 def judge_no_beat(known: Conditions, status: Status, fit_since: int, limits: Limits) -> None:
     """Look at how long no beat has come: asystole, or a pause that has not ended."""
     start = fit_since if status.last_r is None else max(status.last_r, fit_since)
-    since_s = known.seconds(status.sample - start)
+    since_s = known.seconds(status.sample - start - known.lost)
     never = status.last_r is None
     if since_s >= (max(limits.asystole_s, rule.FIRST_BEAT_S) if never else limits.asystole_s):
-        known.rr_s.clear()
+        known.forget_rate()
         if not known.fibrillates(status.sample):
             known.hold(
                 "asystole",
@@ -43,8 +47,12 @@ def judge_no_beat(known: Conditions, status: Status, fit_since: int, limits: Lim
                 unit="s",
             )
     else:
-        known.holding.pop("asystole", None)
-        if not never and start == status.last_r and since_s > limits.pause_s:
+        held = known.holding.get("asystole")
+        if held is not None and status.last_r is not None and status.last_r > held.onset:
+            known.judged("asystole", status.decided_sample)
+            del known.holding["asystole"]
+        whole = known.broken is None or start >= known.broken
+        if not never and whole and start == status.last_r and since_s > limits.pause_s:
             _pause(known, since_s, start, status.decided_sample, limits)
 
 
@@ -74,6 +82,7 @@ def judge_rate(known: Conditions, status: Status, limits: Limits) -> None:
         ("hr_low", shown < limits.hr_low, limits.hr_low),
     ):
         if not over:
+            known.judged(key, status.decided_sample)
             continue
         sign = ">" if shown > limit else "<"
         stars = "*** " if CRITERIA[key].latches else ""
@@ -91,7 +100,7 @@ def judge_rate(known: Conditions, status: Status, limits: Limits) -> None:
 def _rate(known: Conditions, status: Status) -> float | None:
     """Return the heart rate: as the status says it, unless it reaches across a break."""
     recent = known.rr_s
-    whole = len(recent) >= rule.RATE_BEATS + rule.RATE_BEATS_NEWER
+    whole = known.unbroken >= rule.RATE_BEATS + rule.RATE_BEATS_NEWER
     if status.heart_rate_bpm is None or whole:
         return status.heart_rate_bpm
     if len(recent) < rule.RATE_BEATS_LEAST:

@@ -5,7 +5,7 @@ conditions that hold, and ``raise_alarm``, ``over`` and ``end`` are the steps of
 """
 
 from ecg.advance import advance
-from ecg.alarm import AlarmEvent, alarm_id_of
+from ecg.alarm import PRIORITIES, AlarmEvent, alarm_id_of
 from ecg.alarm_event import Moment, event_of
 from ecg.alarm_state import NO_STREAM, Alarm, State
 from ecg.announce import head_over, heads_of, why_over, worth_saying
@@ -16,6 +16,9 @@ from ecg.finding import Findings, Span
 from ecg.timeline import Timeline
 from ecg.trend import Minute, Trends
 
+UNSTATED_S = 3.0
+"""A stream that goes on for so long without a status says nothing: a source that begins anew at
+every turn is never judged, and as good as silent."""
 STREAMS_KEPT = 8
 """Ids of streams that ended and are remembered, so that no message revives them."""
 
@@ -41,13 +44,16 @@ def fold(state: State, findings: Findings) -> tuple[list[AlarmEvent], list[Minut
     if findings.stream != state.stream:
         if not findings.spans:
             raise FindingsError("the first findings of a stream must carry spans with its time")
+        if state.trends is not None:
+            minutes += state.trends.close()
         events += _begin_stream(state, findings)
     if state.discharged or findings.through_sample <= state.through:
         return events, minutes
+    if state.conditions is None:  # discharged meanwhile, and admitted again
+        _watch(state, findings)
     conditions, timeline, trends = state.conditions, state.timeline, state.trends
     if conditions is None or timeline is None or trends is None:
         raise FindingsError(f"stream {findings.stream} was never begun")
-    state.heard = True
     spans = list(findings.spans)
     for finding in findings.in_order():
         now = finding.decided_sample
@@ -61,6 +67,8 @@ def fold(state: State, findings: Findings) -> tuple[list[AlarmEvent], list[Minut
     for span in spans:
         _note(span, conditions, timeline)
     state.through = findings.through_sample
+    if state.through - conditions.stated <= UNSTATED_S * conditions.fs:
+        state.heard = True
     return events, minutes
 
 
@@ -84,7 +92,10 @@ def settle(state: State, at: Moment, conditions: Conditions) -> list[AlarmEvent]
         if key in heads or alarm.stream != (state.stream or NO_STREAM) or not alarm.holds:
             continue
         if key not in holding:
-            events += over(state, alarm, at, why_over(CRITERIA[key], conditions))
+            reason = why_over(key, conditions)
+            if reason is not None:
+                state.last_raised.pop(key, None)  # nobody knows that it passed: no shield
+            events += over(state, alarm, at, reason)
         elif not CRITERIA[key].latches:
             head = head_over(key, heads)
             if head is not None:
@@ -92,13 +103,19 @@ def settle(state: State, at: Moment, conditions: Conditions) -> list[AlarmEvent]
     return events
 
 
-def raise_alarm(state: State, condition: Condition, at: Moment) -> list[AlarmEvent]:
-    """Raise an alarm; one of the same kind from an older stream goes on in it."""
+def raise_alarm(
+    state: State, condition: Condition, at: Moment, *, by_clock: bool = False
+) -> list[AlarmEvent]:
+    """Raise an alarm; one of the same kind from an older stream goes on in it.
+
+    One that only the clock can tell, ``by_clock``, may come again though no sample has come since
+    the last: its id has the time in it.
+    """
     key, stream = condition.key, state.stream or NO_STREAM
     onset = min(condition.onset, at.sample)
     newest = state.last_onset.get(key)
     if newest is not None and onset <= newest:  # it was announced, gave way, and is back
-        if at.sample <= newest:
+        if at.sample <= newest and not by_clock:
             return []
         onset = at.sample
     state.last_onset[key] = onset
@@ -107,7 +124,10 @@ def raise_alarm(state: State, condition: Condition, at: Moment) -> list[AlarmEve
     onset_ns = state.timeline.time_ns(onset) if state.timeline else at.ns
     alarm = Alarm(
         alarm_id=alarm_id_of(
-            patient=state.patient, stream=stream, condition=key, onset_sample=onset
+            patient=state.patient,
+            stream=stream,
+            condition=f"{key}@{at.ns}" if by_clock else key,
+            onset_sample=onset,
         ),
         key=key,
         stream=stream,
@@ -165,6 +185,8 @@ def end_all(state: State, reason: str, at: Moment, *, lethal_too: bool = False) 
 
 
 def _take(alarm: Alarm, condition: Condition) -> None:
+    if PRIORITIES.index(condition.priority) < PRIORITIES.index(alarm.priority):
+        alarm.acknowledged = False  # what somebody has seen was less serious
     alarm.text, alarm.priority = condition.text, condition.priority
     alarm.value, alarm.limit = condition.value, condition.limit
     alarm.count, alarm.probability = condition.count, condition.probability
@@ -182,12 +204,16 @@ def _begin_stream(state: State, findings: Findings) -> list[AlarmEvent]:
     state.stream = findings.stream
     state.discharged = False
     state.through = -1
-    state.conditions = Conditions(fs=findings.fs)
     state.timeline = Timeline(fs=findings.fs)
-    state.trends = Trends(stream=findings.stream, fs=findings.fs)
     state.last_onset.clear()
     state.last_raised.clear()
+    _watch(state, findings)
     return events
+
+
+def _watch(state: State, findings: Findings) -> None:
+    state.conditions = Conditions(fs=findings.fs, stated=findings.after_sample)
+    state.trends = Trends(stream=findings.stream, fs=findings.fs)
 
 
 def _note(span: Span, conditions: Conditions, timeline: Timeline) -> None:

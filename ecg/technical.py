@@ -9,6 +9,8 @@ from ecg.finding import Status
 def judge_signal(known: Conditions, status: Status) -> None:
     """Look at why the signal, or a lead of it, is not fit, and whether there is a model."""
     whole = None if status.fit else CODE_OF_REASON[status.reason or "noisy"]
+    if known.interrupted:
+        whole, known.interrupted = CODE_OF_REASON["missing"], False
     for code in CODE_OF_REASON.values():
         _look_back(known, code, whole == code, status, leads=())
         bad = tuple(

@@ -8,6 +8,8 @@ KEEP_EVERY_S = 0.2
 """Spans closer together than this are thinned: 50-ms chunks need no anchor each."""
 KEEP = 64
 """Anchors kept; at least 12.8 s, longer than any condition needs to be seen."""
+_LATEST_NS = 2**62
+"""The year 2116: a sample that would lie beyond has a wrong number."""
 JUMP_S = 5.0
 """A source clock that is this far from where its samples put it has jumped."""
 
@@ -27,8 +29,9 @@ class Timeline:
         if self.samples and span.first_sample < self.next_sample:
             return 0.0
         jump_s = 0.0
-        if self.samples and span.first_sample == self.next_sample:
-            off_s = (span.source_ns - self.next_ns) / 1e9
+        if self.samples:
+            missing_s = (span.first_sample - self.next_sample) / self.fs
+            off_s = (span.source_ns - self.next_ns) / 1e9 - missing_s
             jump_s = off_s if abs(off_s) > JUMP_S else 0.0
         self.next_sample = span.first_sample + span.n_samples
         self.next_ns = span.source_ns + round(span.n_samples / self.fs * 1e9)
@@ -49,4 +52,5 @@ class Timeline:
         index = len(self.samples) - 1
         while index and self.samples[index] > sample:
             index -= 1
-        return self.times_ns[index] + round((sample - self.samples[index]) / self.fs * 1e9)
+        ns = self.times_ns[index] + round((sample - self.samples[index]) / self.fs * 1e9)
+        return min(max(ns, 0), _LATEST_NS)

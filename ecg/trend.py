@@ -18,7 +18,7 @@ class Minute:
 
     Heart rates are in 1/min over the seconds that had one, None where none had; ``beats`` counts
     by class, beats without one under ``unjudged``; ``unfit_s`` counts seconds that could not be
-    judged.
+    judged, those that never came among them.
     """
 
     stream: str
@@ -42,7 +42,7 @@ class _Open:
     rate_min: float = 0.0
     rate_max: float = 0.0
     beats: dict[str, int] = field(default_factory=dict)
-    unfit: int = 0
+    fit: int = 0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -71,9 +71,11 @@ class Trends:
         return minutes
 
     def _second(self, minute: _Open, status: Status) -> None:
-        minute.unfit += not status.fit
+        if not status.fit:
+            return
+        minute.fit += 1
         rate = status.heart_rate_bpm
-        if rate is None or not status.fit:
+        if rate is None:
             return
         minute.rate_min = min(minute.rate_min, rate) if minute.rates else rate
         minute.rate_max = max(minute.rate_max, rate) if minute.rates else rate
@@ -91,27 +93,32 @@ class Trends:
             self.open[number] = _Open(start_ns=time_ns(self._start(number)))
         return self.open[number]
 
+    def close(self) -> list[Minute]:
+        """Return the minutes that are not complete: their stream has ended."""
+        return [self._whole(number) for number in sorted(self.open)]
+
     def _complete(self, now: int) -> list[Minute]:
         complete: list[Minute] = []
         for number in sorted(self.open):
-            end = self._start(number + 1)
-            if now < end + LATE_S * self.fs:
+            if now < self._start(number + 1) + LATE_S * self.fs:
                 break
-            minute = self.open.pop(number)
-            self.done = number + 1
-            counted = minute.beats
-            mean = round(minute.rate_sum / minute.rates, 2) if minute.rates else None
-            complete.append(
-                Minute(
-                    stream=self.stream,
-                    first_sample=self._start(number),
-                    end_sample=end,
-                    start_ns=minute.start_ns,
-                    heart_rate_mean=mean,
-                    heart_rate_min=minute.rate_min if minute.rates else None,
-                    heart_rate_max=minute.rate_max if minute.rates else None,
-                    beats={name: counted.get(name, 0) for name in (*BEAT_CLASSES, UNJUDGED)},
-                    unfit_s=float(minute.unfit),
-                )
-            )
+            complete.append(self._whole(number))
         return complete
+
+    def _whole(self, number: int) -> Minute:
+        """Take a minute out, as what it came to."""
+        minute = self.open.pop(number)
+        self.done = number + 1
+        counted = minute.beats
+        mean = round(minute.rate_sum / minute.rates, 2) if minute.rates else None
+        return Minute(
+            stream=self.stream,
+            first_sample=self._start(number),
+            end_sample=self._start(number + 1),
+            start_ns=minute.start_ns,
+            heart_rate_mean=mean,
+            heart_rate_min=minute.rate_min if minute.rates else None,
+            heart_rate_max=minute.rate_max if minute.rates else None,
+            beats={name: counted.get(name, 0) for name in (*BEAT_CLASSES, UNJUDGED)},
+            unfit_s=float(MINUTE_S - minute.fit),
+        )

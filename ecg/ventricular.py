@@ -20,6 +20,8 @@ def take_v_beat(known: Conditions, beat: Beat) -> None:
     if "vf" in known.holding:
         return  # what the detector finds in fibrillation are no beats
     run = known.run
+    if run.samples and beat.sample <= run.samples[-1]:
+        return  # no beat counts twice
     if run.samples and beat.sample - run.samples[-1] > rule.RUN_BREAK_S * known.fs:
         end_run(known, beat.decided_sample)
         run = known.run
@@ -31,7 +33,7 @@ def take_v_beat(known: Conditions, beat: Beat) -> None:
     if run.count >= rule.VT_RUN:
         rate = _run_rate(known)
         if rate > rule.VT_RATE:
-            known.rr_s.clear()
+            known.forget_rate()
             _hold_run(known, "vt", rate, beat.decided_sample)
         elif rate >= rule.VENT_RHYTHM_RATE:
             _hold_run(known, "vent_rhythm", rate, beat.decided_sample)
@@ -53,7 +55,7 @@ def goes_on(known: Conditions, beat: Beat) -> bool:
 def go_on(known: Conditions, beat: Beat) -> None:
     """Let a tachycardia hold by a beat that is not called V."""
     _append(known.run, beat)
-    known.rr_s.clear()
+    known.forget_rate()
     _hold_run(known, "vt", _run_rate(known), beat.decided_sample)
 
 
@@ -76,6 +78,8 @@ def end_run(known: Conditions, now: int) -> None:
         _hold_run(known, key, rate, now)
     if run.count:
         known.run = Run()
+    for key in ("vt", "vent_rhythm"):
+        known.judged(key, now)
 
 
 def _hold_run(known: Conditions, key: str, rate: float, now: int) -> None:

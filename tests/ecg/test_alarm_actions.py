@@ -81,3 +81,47 @@ def test_an_action_for_an_unknown_alarm_is_refused_and_changes_nothing() -> None
     with pytest.raises(ActionError, match="action for p2"):
         alarms.apply(replace(action("acknowledge"), patient="p2"))
     assert alarms.export() == before
+
+
+def test_an_alarm_that_goes_on_shows_the_limit_that_is_in_force() -> None:
+    fast = Story(seconds=60, beats=regular(134, end=60))
+    alarms, _ = until(fast, 30)
+    alarms.apply(action("limits", limits=Limits(hr_high=130.0)))
+    events = alarms.fold(fast.whole())
+    assert [(e.code, e.event, e.text) for e in events] == [("hr_high", "updated", "HR 134>130")]
+
+
+def test_limits_that_a_pause_is_within_end_it() -> None:
+    story = Story(seconds=40, beats=[*regular(75, end=20), *regular(75, start=22.5, end=40)])
+    alarms, events = until(story, 24)
+    assert kinds(events) == [("pause", "raised")]
+    assert kinds(alarms.apply(action("limits", limits=Limits(pause_s=3.0)))) == [("pause", "ended")]
+
+
+def test_a_pause_of_sound_ends_within_an_hour_by_our_own_clock() -> None:
+    alarms, _ = until(VT, 35)
+    day = replace(action("silence"), at_ns=START_NS + 86_400 * S, until_ns=START_NS + 86_460 * S)
+    alarms.apply(day)
+    assert alarms.tick(START_NS + 36 * S) == []
+    events = alarms.tick(START_NS + (36 + 3600) * S)
+    assert ("vt", "updated") in kinds(events)
+    assert alarms.silenced_until_ns is None
+
+
+def test_what_was_set_for_a_stay_ends_with_it() -> None:
+    alarms = PatientAlarms("p1", limits=Limits(hr_high=190.0), standby=True)
+    alarms.apply(action("discharge"))
+    assert (alarms.limits, alarms.standby) == (Limits(), False)
+    assert ("vt", "raised") in kinds(alarms.fold(VT.whole()))
+
+
+def test_a_discharge_that_is_taken_back_is_watched_in_the_same_stream() -> None:
+    alarms, _ = until(VT, 20)
+    alarms.apply(action("discharge"))
+    alarms.admit()
+    assert ("vt", "raised") in kinds(alarms.fold(VT.whole()))
+    alarms.apply(action("discharge"))
+    alarms.admit()
+    alarms.tick(START_NS)
+    assert alarms.tick(START_NS + 10 * S) == []
+    assert kinds(alarms.tick(START_NS + 16 * S)) == [("no_data", "raised")]

@@ -8,8 +8,8 @@ from msgspec import structs
 from ecg.alarm_actions import ACTIONS_KEPT
 from ecg.alarm_cycle import PatientAlarms
 from ecg.errors import FindingsError, StateError
-from ecg.finding import Unfit
-from tests.ecg.alarms import VT, S, action, kinds, until
+from ecg.finding import BeatClass, Unfit
+from tests.ecg.alarms import VT, S, action, kinds, told, until
 from tests.story import FS, START_NS, Story, cut, regular
 
 
@@ -223,3 +223,89 @@ def test_state_stays_small_when_much_happens() -> None:
 def test_state_that_is_none_of_ours_is_refused(state: bytes) -> None:
     with pytest.raises(StateError, match="alarm state"):
         PatientAlarms.restore(state)
+
+
+def test_no_data_is_said_again_after_standby_though_nothing_came() -> None:
+    alarms, _ = until(VT, 20)
+    alarms.tick(START_NS)
+    first = alarms.tick(START_NS + 6 * S)
+    alarms.apply(action("standby"))
+    alarms.apply(action("resume"))
+    again = [e for second in range(40, 60) for e in alarms.tick(START_NS + second * S)]
+    assert kinds([*first, *again]) == [("no_data", "raised"), ("no_data", "raised")]
+    assert first[0].alarm_id != again[0].alarm_id
+
+
+def test_no_data_of_a_patient_who_never_sent_is_another_alarm_at_the_next_stay() -> None:
+    said = []
+    for day in (0, 2):
+        alarms = PatientAlarms("p1")
+        alarms.tick(START_NS + day * 86_400 * S)
+        said += alarms.tick(START_NS + (day * 86_400 + 16) * S)
+    assert kinds(said) == [("no_data", "raised")] * 2
+    assert said[0].alarm_id != said[1].alarm_id
+
+
+def test_an_alarm_that_grows_is_nobodys_yet() -> None:
+    noisy: dict[int, Unfit] = dict.fromkeys(range(20, 61), "noisy")
+    story = Story(seconds=60, beats=regular(75, end=20), unfit=noisy)
+    alarms, events = until(story, 30)
+    assert kinds(events) == [("noisy", "raised")]
+    alarms.apply(action("acknowledge"))
+    grown = alarms.fold(story.whole())
+    assert [(e.priority, e.acknowledged) for e in grown if e.code == "noisy"] == [("high", False)]
+
+
+@pytest.mark.parametrize("beat_class", ["F", "Q", None])
+def test_a_short_tachycardia_is_told_also_when_unclear_beats_end_it(
+    beat_class: BeatClass | None,
+) -> None:
+    unclear = [(at, beat_class) for at, _ in regular(150, start=21.6, end=23)]
+    story = Story(
+        seconds=60,
+        beats=[
+            *regular(75, end=20),
+            *regular(150, start=20.1, end=21.5, beat_class="V"),
+            *unclear,
+            *regular(75, start=24, end=60),
+        ],
+    )
+    assert [e.code for e in told(story) if e.event == "raised"] == ["nsvt"]
+
+
+@pytest.mark.parametrize("beat_class", ["N", "S", "F", "Q", None])
+def test_a_tachycardia_that_lasts_goes_on_whatever_its_beats_are_called(
+    beat_class: BeatClass | None,
+) -> None:
+    lasting = regular(150, start=20.2, end=60, beat_class="V")
+    story = Story(
+        seconds=80,
+        beats=[
+            *regular(75, end=20),
+            *((at, "V" if at < 30 else beat_class) for at, _ in lasting),
+            *regular(75, start=61, end=80),
+        ],
+    )
+    vt = [e for e in told(story) if e.code == "vt" and e.event != "updated"]
+    assert [e.event for e in vt] == ["raised", "condition_ended"]
+    assert vt[-1].sample > 60 * FS
+
+
+def test_a_beat_that_is_told_twice_counts_once() -> None:
+    pair = regular(150, start=21.0, end=21.5, beat_class="V")
+    story = Story(
+        seconds=30, beats=[*regular(75, end=20), pair[0], *pair, *regular(75, start=22.0, end=30)]
+    )
+    assert [e.code for e in told(story) if e.event == "raised"] == ["v_pair"]
+
+
+def test_a_clock_that_jumps_over_a_lost_chunk_is_said() -> None:
+    whole = Story(seconds=30, beats=regular(75, end=30)).whole()
+    at = round(10 * FS)
+    spans = [s for s in whole.spans if not at <= s.first_sample < at + 100]
+    later = tuple(
+        structs.replace(s, source_ns=s.source_ns + (3600 * S if s.first_sample > at else 0))
+        for s in spans
+    )
+    events = PatientAlarms("p1").fold(structs.replace(whole, spans=later))
+    assert [e.text for e in events if e.event == "raised"] == ["CLOCK JUMP +3600 s"]

@@ -45,7 +45,7 @@ def test_asystole_is_not_raised_when_the_next_beat_comes_before_four_seconds() -
 
 
 def test_asystole_counts_only_fit_signal() -> None:
-    beats = [*regular(75, end=20.2), *regular(75, start=25.5, end=40)]
+    beats = [*regular(75, end=20.2), *regular(75, start=24.5, end=40)]
     unfit: dict[int, Unfit] = {22: "noisy"}
     assert "asystole" not in raised(Story(seconds=40, beats=beats, unfit=unfit))
     assert "asystole" in raised(Story(seconds=40, beats=beats))
@@ -249,7 +249,7 @@ def test_warm_up_raises_only_asystole_and_vf() -> None:
 def test_a_gap_ends_a_run() -> None:
     whole = Story(seconds=40, beats=run_of(6, rate=180)).whole()
     at = round(21.3 * FS)
-    gap = Gap(first_sample=at - 1, end_sample=at, decided_sample=at + 50, reset=False)
+    gap = Gap(first_sample=at - 75, end_sample=at, decided_sample=at + 50, reset=False)
     events = PatientAlarms("p1").fold(structs.replace(whole, gaps=(gap,)))
     assert "vt" not in {e.code for e in events}
 

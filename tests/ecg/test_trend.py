@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from ecg.alarm_cycle import PatientAlarms
 from ecg.finding import Unfit
@@ -41,3 +42,22 @@ def test_a_minute_without_heart_rate_says_so() -> None:
     (minute,) = alarms.minutes()
     assert minute.heart_rate_mean is None
     assert minute.unfit_s == 60
+
+
+def test_seconds_that_never_came_count_as_not_judged() -> None:
+    whole = Story(seconds=130, beats=regular(75, end=130)).whole()
+    statuses = tuple(s for s in whole.statuses if not 20 * FS < s.sample <= 40 * FS)
+    alarms = PatientAlarms("p1")
+    alarms.fold(structs.replace(whole, statuses=statuses))
+    assert [minute.unfit_s for minute in alarms.minutes()] == [20, 0]
+
+
+def test_the_last_minute_of_a_stream_is_told_when_the_next_begins() -> None:
+    story = Story(seconds=100, beats=regular(75, end=100))
+    alarms = PatientAlarms("p1")
+    alarms.fold(story.whole())
+    assert len(alarms.minutes()) == 1
+    alarms.fold(Story(seconds=10, beats=regular(75, end=10), stream="s2").whole())
+    (last,) = alarms.minutes()
+    assert (last.stream, last.first_sample, last.unfit_s) == ("s1", 60 * FS, 20)
+    assert last.beats["N"] == 50

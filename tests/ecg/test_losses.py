@@ -1,0 +1,83 @@
+"""A radio link that loses a little every few seconds: a standstill is never a silent one."""
+
+import numpy as np
+import pytest
+from msgspec.structs import replace
+
+from ecg.alarm import Limits
+from ecg.alarm_cycle import PatientAlarms
+from ecg.chunk import MISSING, Chunk
+from ecg.monitor import Monitor
+from ecg.script import Step
+from tests.ecg.engine import cut, part, recorded
+from tests.story import START_NS
+
+FS = 250
+STILL_S = 15
+
+
+@pytest.fixture(scope="module")
+def standstill() -> Chunk:
+    script = (Step(duration_s=STILL_S), Step(duration_s=45, rhythm="asystole"))
+    return recorded("P1", fs=float(FS), seed=3, script=script)
+
+
+def serious(chunks: list[Chunk], *, asystole_s: float = 4.0) -> set[str]:
+    """Return the codes of the alarms of high priority that chunks raise."""
+    monitor, alarms = Monitor(), PatientAlarms("P1", limits=Limits(asystole_s=asystole_s))
+    events = []
+    for chunk in chunks:
+        now_ns = START_NS + round(chunk.first_sample / FS * 1e9)
+        timed = replace(chunk, source_ns=now_ns, sent_ns=now_ns)
+        for findings in monitor.advance([timed]):
+            events += alarms.fold(findings)
+        events += alarms.tick(now_ns)
+    return {e.code for e in events if e.event == "raised" and e.priority == "high"}
+
+
+def times(every_s: float) -> list[int]:
+    return [round(t * FS) for t in np.arange(STILL_S + 1, STILL_S + 44, every_s)]
+
+
+@pytest.mark.parametrize("in_band", [True, False], ids=["marked missing", "never sent"])
+@pytest.mark.parametrize("asystole_s", [4.0, 10.0])
+@pytest.mark.parametrize("every_s", [1.0, 3.0, 5.0, 8.0])
+@pytest.mark.parametrize("lost", [1, 25, 75], ids="{} samples".format)
+def test_asystole_is_alarmed_though_samples_are_lost_again_and_again(
+    standstill: Chunk, lost: int, every_s: float, asystole_s: float, in_band: bool
+) -> None:
+    if in_band:
+        samples = standstill.samples.copy()
+        for at in times(every_s):
+            samples[at : at + lost] = MISSING
+        chunks = cut(replace(standstill, samples=samples), 125)
+    else:
+        edges = [0, *(edge for at in times(every_s) for edge in (at, at + lost))]
+        edges.append(standstill.n_samples)
+        kept = [part(standstill, a, b) for a, b in zip(edges[::2], edges[1::2], strict=True)]
+        chunks = [piece for whole in kept for piece in cut(whole, 125)]
+    assert serious(chunks, asystole_s=asystole_s) & {"asystole", "no_data"}
+
+
+@pytest.mark.parametrize("every", [1, 2, 4, 6])
+def test_a_source_that_says_at_every_turn_that_it_begins_anew_is_not_silent(
+    standstill: Chunk, every: int
+) -> None:
+    chunks = [
+        replace(chunk, discontinuity=number % every == 0)
+        for number, chunk in enumerate(cut(standstill, 125))
+    ]
+    assert serious(chunks) & {"asystole", "no_data"}
+
+
+@pytest.mark.parametrize(("rate", "code"), [(170, "extreme_tachy"), (30, "extreme_brady")])
+@pytest.mark.parametrize("lost", [25, 75], ids="{} samples".format)
+def test_an_extreme_rate_is_alarmed_though_samples_are_lost(
+    rate: float, code: str, lost: int
+) -> None:
+    script = (Step(duration_s=STILL_S), Step(duration_s=65, rate_bpm=rate))
+    whole = recorded("P1", fs=float(FS), seed=3, script=script)
+    samples = whole.samples.copy()
+    for at in range(STILL_S * FS, 80 * FS, 5 * FS):
+        samples[at : at + lost] = MISSING
+    assert code in serious(cut(replace(whole, samples=samples), 125))
