@@ -11,6 +11,9 @@ from ecg.errors import ChunkError, RateError
 MISSING = np.int16(np.iinfo(np.int16).min)
 """The int16 value that says "no sample here"; it is never a voltage."""
 
+LAST_SAMPLE = 2**53
+"""Samples beyond this have no exact place in floating point, and none in JSON."""
+
 MIN_FS = 100.0
 MAX_FS = 1000.0
 """Sampling frequencies that are accepted, in Hz. Below 100 Hz a QRS has too few
@@ -94,8 +97,10 @@ class Chunk(msgspec.Struct, frozen=True, kw_only=True, eq=False, gc=False):
             raise ChunkError(f"gain and baseline must have {n_leads} values, one a lead")
         if not all(0 < g < inf for g in self.gain):
             raise ChunkError(f"gain must be positive ADC units per mV, got {self.gain}")
-        if self.first_sample < 0:
-            raise ChunkError(f"first_sample must be 0 or more, got {self.first_sample}")
+        if not 0 <= self.first_sample < LAST_SAMPLE:
+            raise ChunkError(
+                f"first_sample must be 0 or more and below {LAST_SAMPLE}, got {self.first_sample}"
+            )
 
     def followed_by(
         self,

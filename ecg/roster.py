@@ -45,6 +45,9 @@ class Place:
     slot: int
     next_sample: int
     """The sample number that is waited for; the row of state has it too, but slow to read."""
+    gain: tuple[float, ...] = ()
+    baseline: tuple[int, ...] = ()
+    """The scale of its last chunk; the row of state has that of the judged leads."""
     trial: Trial | None = None
     """Where the names do not say which leads to judge, for the first 10 s."""
     resampler: Resampler = field(init=False)
@@ -120,6 +123,8 @@ class Roster:
             choice=self._choose(chunk.leads),
             slot=old.slot if old else self._new_slot(),
             next_sample=chunk.first_sample,
+            gain=chunk.gain,
+            baseline=chunk.baseline,
         )
         if needs_trial(chunk.leads) and not self._asked(chunk.leads):
             place.trial = Trial.begin(chunk, chunk.first_sample)
@@ -134,6 +139,15 @@ class Roster:
         place.next_sample = at
         if place.trial is not None:
             place.trial = Trial.begin(chunk, at)
+
+    def rescale(self, place: Place, chunk: Chunk) -> None:
+        """Read a place's samples by the gain and baseline of ``chunk`` from now on.
+
+        All that is known of the signal is in mV, so it stays.
+        """
+        segment.rescale(self.states[place.slot], chunk)
+        if place.trial is not None:
+            place.trial.rescale(chunk)
 
     def splice(self, place: Place, at: int) -> None:
         """Begin a new segment of signal at ``at``; levels, templates and memory stay."""

@@ -15,10 +15,16 @@ def begin(chunk: Chunk, columns: Sequence[int], at: int) -> np.void:
     row["n_leads"] = len(columns)
     for lead, column in enumerate(columns):
         row["column"][lead] = column
-        row["gain"][lead] = chunk.gain[column]
-        row["baseline"][lead] = chunk.baseline[column]
+    rescale(row, chunk)
     _stand_at(row, chunk.fs, at)
     return row
+
+
+def rescale(row: np.void, chunk: Chunk) -> None:
+    """Let samples be read by the gain and baseline of ``chunk``."""
+    for lead in range(row["n_leads"]):
+        row["gain"][lead] = chunk.gain[row["column"][lead]]
+        row["baseline"][lead] = chunk.baseline[row["column"][lead]]
 
 
 def splice(row: np.void, fs: float, at: int) -> None:

@@ -98,6 +98,11 @@ class Trial:
         for row in self._rows:
             segment.splice(row, self._design.fs, at)
 
+    def rescale(self, chunk: Chunk) -> None:
+        """Read the samples by the gain and baseline of ``chunk`` from now on."""
+        for row in self._rows:
+            segment.rescale(row, chunk)
+
     def choice(self) -> LeadChoice | None:
         """Return the leads to judge from now on; None if none could be judged in all the time."""
         if not any(self._fit):

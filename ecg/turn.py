@@ -99,6 +99,8 @@ class Turn:
             else:
                 draft.add_span(span)
             trial = place.trial
+            if chunk.gain is not place.gain or chunk.baseline is not place.baseline:
+                self._rescale(place, chunk, begins=begins)
             if first != expected or chunk.discontinuity or (trial is not None and end > trial.end):
                 if not begins:  # what came of it before has its turn first
                     self._run()
@@ -116,15 +118,22 @@ class Turn:
         self._run()
         return [draft.findings() for draft in self._found]
 
+    def _rescale(self, place: Place, chunk: Chunk, *, begins: bool) -> None:
+        """Read samples by the scale of a chunk from it on, if that is another than before."""
+        if chunk.gain != place.gain or chunk.baseline != place.baseline:
+            if not begins:  # what waits has the scale that it came with
+                self._run()
+            self._roster.rescale(place, chunk)
+        place.gain, place.baseline = chunk.gain, chunk.baseline
+
     def _join(self, draft: Draft, chunk: Chunk) -> NDArray[np.int16]:
         """Bring a place to where a chunk goes on; return the samples that follow as usual."""
         place = draft.place
         expected = place.next_sample
         if chunk.first_sample > expected:
             self._gap(draft, chunk, expected)
-        elif chunk.discontinuity and chunk.first_sample == expected:
-            draft.add_gap(expected, expected, reset=False)
         if chunk.discontinuity and chunk.first_sample >= expected:
+            draft.add_gap(chunk.first_sample, chunk.first_sample, reset=False)
             self._drain(draft, chunk.first_sample)
             self._roster.splice(place, chunk.first_sample)
         samples = chunk.samples[max(expected - chunk.first_sample, 0) :]

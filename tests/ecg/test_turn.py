@@ -6,6 +6,7 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from ecg.chunk import MISSING, Chunk
+from ecg.errors import ChunkError
 from ecg.finding import Gap
 from ecg.judge import Judge
 from ecg.monitor import Monitor
@@ -181,3 +182,29 @@ def _unnamed(patient: str, *, seed: int, end: int) -> Chunk:
     names = ("ECG1", "ECG2", "ECG3")
     three = {"gain": (*chunk.gain, chunk.gain[0]), "baseline": (*chunk.baseline, chunk.baseline[0])}
     return replace(chunk, leads=names, samples=samples, **three)
+
+
+@pytest.mark.parametrize("together", [True, False], ids=["in one call", "one by one"])
+def test_a_gain_that_changes_changes_nothing_else(whole: Chunk, together: bool) -> None:
+    chunks = cut(whole, 90)
+    scaled = [
+        replace(
+            chunk,
+            samples=(chunk.samples // 2 + 100).astype(np.int16),
+            gain=tuple(gain / 2 for gain in chunk.gain),
+            baseline=tuple(baseline // 2 + 100 for baseline in chunk.baseline),
+        )
+        for chunk in chunks[len(chunks) // 2 :]
+    ]
+    monitor, expected = Monitor(), watch(Monitor(), chunks)
+    sent = [*chunks[: len(chunks) // 2], *scaled]
+    found = monitor.advance(sent) if together else watch(monitor, sent)
+    assert [b.sample for b in beats(found)] == [b.sample for b in beats(expected)]
+
+
+@pytest.mark.parametrize("first_sample", [-1, 2**53, 2**63 - 10, 2**64])
+def test_a_sample_number_that_has_no_exact_place_is_refused(
+    whole: Chunk, first_sample: int
+) -> None:
+    with pytest.raises(ChunkError, match="first_sample must be 0 or more and below"):
+        replace(whole, first_sample=first_sample)
