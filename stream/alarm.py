@@ -35,6 +35,9 @@ COMMIT_EVERY_S = 1.0
 TICK_EVERY_S = 1.0
 FORGET_AFTER_S = 24 * 3600.0
 """A discharged patient who has sent nothing for this long is forgotten."""
+LEAP_NS = 3 * 10**9
+"""A longer time between two looks at the clock was a stall of ours, or somebody set the clock: what
+came meanwhile may still be waiting, so nobody's silence can be told from it."""
 MAX_MESSAGES = 2000
 _INPUTS = (PATIENTS.name, FINDINGS.name, ACTIONS.name)
 """In the order in which one poll's messages are taken: an action names what a screen has seen."""
@@ -67,6 +70,7 @@ class AlarmRole:
         self._partitions: dict[int, Partition] = {}
         self._next_commit_s = 0.0
         self._next_tick_s = 0.0
+        self._ticked_ns: int | None = None
         self._producer = Producer(cluster, in_batches=True)
         self._dead_letters = DeadLetters(self._producer, clock, role="alarm")
         try:
@@ -162,8 +166,12 @@ class AlarmRole:
 
     def _tick(self, now_s: float) -> None:
         now_ns = self._clock.now_ns()
+        leapt = self._ticked_ns is not None and not 0 <= now_ns - self._ticked_ns <= LEAP_NS
+        self._ticked_ns = now_ns
         for part in self._partitions.values():
             for name, patient in list(part.patients.items()):
+                if leapt:
+                    patient.alarms.taken_over()
                 events = patient.alarms.tick(now_ns)
                 if events:
                     patient.events += events
@@ -172,8 +180,7 @@ class AlarmRole:
                     patient.enter_as("admission")
                 if patient.alarms.discharged and now_s - patient.heard_s > FORGET_AFTER_S:
                     self._producer.send(ALARM_STATE.name, name, None, partition=part.number)
-                    part.ledger.forget(name)
-                    del part.patients[name]
+                    part.forget(name)
             sign = RoleMessage(role="alarm", epoch=part.epoch, at_ns=now_ns)
             self._producer.send(ROLES.name, "alarm", encode(sign), partition=part.number)
         self._producer.flush()

@@ -10,10 +10,11 @@ from ecg.alarm_cycle import PatientAlarms
 from ecg.errors import ActionError, FindingsError
 from stream.alarm_patient import Partition, Patient
 from stream.dead_letter import Reason
-from stream.errors import DecodeError
+from stream.errors import DecodeError, WrongKeyError
 from stream.kafka import Incoming
 from stream.messages import ActionMessage, PatientMessage
 from stream.topics import ACTIONS, FINDINGS
+from stream.watermark import check_key
 from stream.wire import decode
 
 logger = logging.getLogger(__name__)
@@ -38,6 +39,8 @@ def take_in(message: Incoming, part: Partition) -> str | None:
         if message.topic == ACTIONS.name:
             return _action(message, part)
         return _entry(message, part)
+    except WrongKeyError as error:
+        raise Refused("wrong-key", str(error)) from error
     except DecodeError as error:
         raise Refused("unreadable", str(error)) from error
 
@@ -46,7 +49,6 @@ def _findings(message: Incoming, part: Partition) -> str | None:
     new = part.findings.findings(message)
     if new is None:
         return None
-    _check_key(message, new.patient)
     patient = part.patients.get(new.patient) or _admit(new.patient, part)
     was_discharged = patient.alarms.discharged
     try:
@@ -72,7 +74,7 @@ def _admit(name: str, part: Partition) -> Patient:
 
 def _action(message: Incoming, part: Partition) -> str:
     action = _message(message, ActionMessage).action
-    _check_key(message, action.patient)
+    check_key(message, action.patient)
     patient = part.patients.get(action.patient)
     if patient is None:
         raise Refused("refused", f"no patient {action.patient} is known")
@@ -95,29 +97,47 @@ def _entry(message: Incoming, part: Partition) -> str | None:
     if message.value is None:
         return None
     entry = decode(message.value, PatientMessage)
-    _check_key(message, entry.patient)
+    check_key(message, entry.patient)
     patient = part.patients.get(entry.patient)
-    unknown = patient is None
+    if patient is not None and entry.action_id is not None:
+        _own_entry(entry, patient)
+        return entry.patient
     if patient is None:
         patient = part.patients[entry.patient] = Patient(alarms=PatientAlarms(entry.patient))
     patient.registry = entry
     patient.enter_s = None
     patient.dirty = True
-    if entry.action_id is None or unknown:  # else it only says what an action has set
-        for action in _set_by(entry, patient.alarms, message):
-            patient.events += patient.alarms.apply(action)
+    if not entry.discharged:
+        patient.alarms.admit()
+    for action in _set_by(entry, patient.alarms, message):
+        patient.events += patient.alarms.apply(action)
     return entry.patient
+
+
+def _own_entry(entry: PatientMessage, patient: Patient) -> None:
+    """Take note of an entry that only says what an action has set: we wrote it.
+
+    If somebody else's came while it was on its way, the registry now has lost that, bed and label
+    with it, and gets it back, with what is in force.
+    """
+    known = patient.registry
+    if known is not None and known.action_id is None:
+        patient.enter_as(entry.action_id or "")
+    elif known is None:
+        patient.registry = entry
+    patient.enter_s = None
+    patient.dirty = True
 
 
 def _set_by(entry: PatientMessage, alarms: PatientAlarms, message: Incoming) -> Iterator[Action]:
     """Yield what an entry changes, as actions of the registry."""
     kinds: list[Literal["limits", "standby", "resume", "discharge"]] = []
-    if entry.limits != alarms.limits:
-        kinds.append("limits")
-    if entry.standby != alarms.standby:
-        kinds.append("standby" if entry.standby else "resume")
-    if entry.discharged and not alarms.discharged:
-        kinds.append("discharge")
+    if entry.discharged:
+        kinds += [] if alarms.discharged else ["discharge"]
+    else:
+        kinds += [] if entry.limits == alarms.limits else ["limits"]
+        if entry.standby != alarms.standby:
+            kinds.append("standby" if entry.standby else "resume")
     for kind in kinds:
         yield Action(
             action_id=f"{message}/{kind}",
@@ -133,8 +153,3 @@ def _message(message: Incoming, kind: type[ActionMessage]) -> ActionMessage:
     if message.value is None:
         raise Refused("unreadable", "an action has a value, got none")
     return decode(message.value, kind)
-
-
-def _check_key(message: Incoming, patient: str) -> None:
-    if message.key != patient:
-        raise Refused("wrong-key", f"the key must be the patient {patient}, got {message.key}")

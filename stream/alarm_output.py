@@ -36,7 +36,9 @@ def alarm_message(event: AlarmEvent, *, epoch: int, now_ns: int) -> AlarmMessage
     age_s = (now_ns - event.detected_ns) / 1e9
     if age_s > LATE_S:
         event = replace(event, late_s=round(age_s, 1))
-    at = _EPOCH_START + timedelta(microseconds=event.detected_ns // 1000)
+    # an absurd time in a state of ours is not to end the role again and again
+    at_ns = min(max(event.detected_ns, 0), 2**62)
+    at = _EPOCH_START + timedelta(microseconds=at_ns // 1000)
     return AlarmMessage(
         id=event.event_id,
         type=f"org.rhythmwatch.alarm.{event.event}",

@@ -71,6 +71,13 @@ class Partition:
     findings: Heard = field(default_factory=Heard)
     patients: dict[str, Patient] = field(default_factory=dict)
 
+    def forget(self, name: str) -> None:
+        """Keep nothing of a patient."""
+        self.ledger.forget(name)
+        self.findings.forget(name)
+        self.tail.forget(name)
+        del self.patients[name]
+
 
 def restored(taken: Taken[AlarmState], *, state_every_s: float) -> Partition:
     """Return a partition as its last owner left it."""
@@ -85,7 +92,10 @@ def restored(taken: Taken[AlarmState], *, state_every_s: float) -> Partition:
             alarms = PatientAlarms.restore(state.state)
         except StateError as error:
             logger.error("the alarms of %s start anew: %s", name, error)
-            alarms = PatientAlarms(name)
+            entry = state.registry or PatientMessage(patient=name)
+            alarms = PatientAlarms(
+                name, limits=entry.limits, standby=entry.standby, discharged=entry.discharged
+            )
         alarms.taken_over()
         patient = Patient(
             alarms=alarms,

@@ -3,6 +3,7 @@
 StreamError
     SettingsError              a setting is unknown or cannot be used
     DecodeError                message bytes are not a known message; never retriable
+        WrongKeyError          a message does not stand under its patient's key
     BrokerError                the broker is away or refused; retriable
         FencedError            this member's partitions belong to another one now
     ArchiveError               the archive cannot be written; retriable
@@ -24,6 +25,10 @@ class SettingsError(StreamError):
 
 class DecodeError(StreamError):
     """Bytes that are not a known message."""
+
+
+class WrongKeyError(DecodeError):
+    """A message that does not stand under its patient's key."""
 
 
 class BrokerError(StreamError):

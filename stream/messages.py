@@ -22,8 +22,10 @@ NOT_A_DEVICE = "Not a medical device; not for clinical use."
 
 Id = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$")]
 """A patient or stream id: letters, digits, ``. _ : -``, at most 64."""
-Position = Annotated[int, Meta(ge=0)]
-Nanoseconds = Annotated[int, Meta(ge=0)]
+Position = Annotated[int, Meta(ge=0, lt=2**53)]
+"""A sample number, as exact in JSON and in floating point as here."""
+Nanoseconds = Annotated[int, Meta(ge=0, lt=2**62)]
+"""Time of day, ns UTC, until the year 2116."""
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,8 +81,8 @@ class FindingsMessage(Message, frozen=True, kw_only=True):
     epoch: Annotated[int, Meta(ge=0)]
     """Grows with each takeover of the partition; readers drop what is older than they have seen."""
     stream: Id
-    fs: Annotated[float, Meta(gt=0)]
-    after_sample: Annotated[int, Meta(ge=-1)]
+    fs: Annotated[float, Meta(ge=1, le=1e6)]
+    after_sample: Annotated[int, Meta(ge=-1, lt=2**53)]
     through_sample: Position
     spans: tuple[Span, ...] = ()
     beats: tuple[Beat, ...] = ()
@@ -155,7 +157,7 @@ class PatientMessage(Message, frozen=True, kw_only=True):
     standby: bool = False
     discharged: bool = False
     limits: Limits = Limits()
-    action_id: str | None = None
+    action_id: Annotated[str, Meta(max_length=128)] | None = None
     """Set by the alarm role when it enters what an action has changed (``admission`` when it enters
     an unknown patient): then limits, standby and discharge say what is in force. Who sets them in
     the registry leaves it out, and the alarm role applies them."""

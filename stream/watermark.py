@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from stream.errors import DecodeError
+from stream.errors import DecodeError, WrongKeyError
 from stream.kafka import Incoming, Place
 from stream.messages import EPOCH_KEY, AlarmMessage, EpochMessage, FindingsMessage, TrendMessage
 from stream.wire import decode
@@ -114,6 +114,7 @@ class Heard:
             self._takeover(message, value)
             return None
         findings = decode(value, FindingsMessage)
+        check_key(message, findings.patient)
         if not self.epochs.hears(_place(message), findings.epoch):
             return None
         return self.watermarks.new_part(findings)
@@ -125,6 +126,7 @@ class Heard:
             self._takeover(message, value)
             return None
         alarm = decode(value, AlarmMessage)
+        check_key(message, alarm.subject)
         if not self.epochs.hears(_place(message), alarm.epoch):
             return None
         last = self.sequences.setdefault(message.partition, OrderedDict())
@@ -143,12 +145,30 @@ class Heard:
             self._takeover(message, value)
             return None
         trend = decode(value, TrendMessage)
+        check_key(message, trend.patient)
         if not self.epochs.hears(_place(message), trend.epoch):
             return None
         return trend if self.trends.advance(trend.patient, trend.stream, trend.end_sample) else None
 
+    def forget(self, patient: str) -> None:
+        """Forget a patient's findings and trends; alarms are told apart by their own ids."""
+        self.watermarks.forget(patient)
+        self.trends.forget(patient)
+
     def _takeover(self, message: Incoming, value: bytes) -> None:
         self.epochs.hears(_place(message), decode(value, EpochMessage).epoch)
+
+
+def check_key(message: Incoming, patient: str) -> None:
+    """Refuse a message that does not stand under its patient's key, so maybe in another partition.
+
+    Raises
+    ------
+    WrongKeyError
+        If the key is another.
+    """
+    if message.key != patient:
+        raise WrongKeyError(f"the key must be the patient {patient}, got {message.key}")
 
 
 def _place(message: Incoming) -> Place:

@@ -4,7 +4,7 @@ import pytest
 
 from ecg.alarm import AlarmEvent
 from ecg.finding import Beat, Gap, Span
-from stream.errors import DecodeError
+from stream.errors import DecodeError, WrongKeyError
 from stream.kafka import Incoming
 from stream.messages import EPOCH_KEY, AlarmMessage, EpochMessage, FindingsMessage, TrendMessage
 from stream.watermark import ALARMS_KEPT, STREAMS_KEPT, Heard, Watermarks
@@ -196,3 +196,11 @@ def test_memory_is_bounded() -> None:
     for number in range(ALARMS_KEPT + 10):
         heard.alarm(alarm(f"a{number}", 1))
     assert len(heard.sequences[0]) == ALARMS_KEPT
+
+
+def test_a_finding_under_another_key_silences_nobody() -> None:
+    heard = Heard()
+    wrong = incoming(encode(findings(-1, 400)), key="p2")
+    with pytest.raises(WrongKeyError, match="the key must be the patient p1, got p2"):
+        heard.findings(wrong)
+    assert hear(heard, findings(-1, 100)) is not None
