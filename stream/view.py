@@ -13,12 +13,12 @@ from ecg.errors import StateError
 from stream.errors import BrokerError, DecodeError
 from stream.kafka import Cluster, Incoming, wait_for_broker
 from stream.messages import EPOCH_KEY, AlarmState, PatientMessage, RoleMessage, TrendMessage
-from stream.read_back import read_strip, reader_since
+from stream.read_back import read_strip, reader_since, waveform_in
 from stream.recent import WAVEFORM_S, Recent, Stretch
 from stream.topics import ALARM_STATE, ALARMS, FINDINGS, PATIENTS, ROLES, TRENDS, WAVEFORMS, Topic
 from stream.trouble import Signs, Trouble
 from stream.watermark import Epochs, Heard
-from stream.wire import decode, decode_waveform
+from stream.wire import decode
 
 __all__ = ["Follower", "Recent", "Stretch", "TrendMessage", "View"]
 
@@ -122,6 +122,9 @@ class View:
             except DecodeError as error:
                 self.unreadable += 1
                 logger.warning("skipped record=%s: %s", record, error)
+            except Exception:  # what nobody has thought of must not take all others' screens down
+                self.unreadable += 1
+                logger.exception("skipped record=%s", record)
 
     def _take(self, record: Incoming) -> None:
         value = record.value
@@ -132,7 +135,7 @@ class View:
             return
         if record.topic == WAVEFORMS.name:
             now_s = self.monotonic_s()
-            waveform = decode_waveform(value)
+            waveform = waveform_in(value, key=record.key)
             with self._lock:
                 self._of(waveform.patient, record.partition).take_waveform(waveform, at_s=now_s)
         elif record.topic == FINDINGS.name:
@@ -272,6 +275,8 @@ class Follower:
         ------
         BrokerError
             If the broker is away.
+        DecodeError
+            If a waveform of that time cannot be read.
         """
         with self._view.reading() as patients:
             recent = patients.get(event.patient)

@@ -1,6 +1,7 @@
 """The view: bounded memory of each patient, ages, and what is down."""
 
 from dataclasses import replace
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from stream.recent import WAVEFORM_S, Recent
 from stream.topics import ALARM_STATE, FINDINGS, PATIENTS, WAVEFORMS, Topic
 from stream.trouble import SILENT_S
 from stream.view import View
-from stream.wire import encode
+from stream.wire import encode, encode_waveform
 from tests.dashboard.synthetic import (
     FS,
     START_NS,
@@ -257,6 +258,43 @@ def test_garbage_is_counted_and_stops_nobody(view: View, topic: Topic) -> None:
     hear(view, waveform(0, ramp(0, 100)))
     assert view.unreadable == 2
     assert view.patients() == ["p1"]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"fs": 1e12},
+        {"fs": 1e7},
+        {"fs": float("inf")},
+        {"fs": 1e-300},
+        {"first_sample": 2**63},
+        {"first_sample": 2**53},
+    ],
+    ids=str,
+)
+def test_waveform_with_absurd_numbers_is_counted_and_stops_nobody(
+    view: View, wrong: dict[str, float]
+) -> None:
+    absurd = structs.replace(waveform(0, ramp(0, 10), patient="odd"), **wrong)
+    hear(view, absurd, waveform(0, ramp(0, 100)))
+    assert view.unreadable == 1
+    assert view.patients() == ["p1"]
+
+
+def test_waveform_under_another_patients_key_is_not_taken(view: View) -> None:
+    hear(view, waveform(0, ramp(0, 100)))
+    foreign = encode_waveform(waveform(100, ramp(100, 100)))
+    view.take([incoming(WAVEFORMS, foreign, key="p2", partition=7)])
+    assert view.unreadable == 1
+    assert (recent_of(view).end_sample, recent_of(view).partition) == (100, 0)
+
+
+def test_message_that_breaks_the_view_itself_stops_nobody(view: View) -> None:
+    with mock.patch.object(Recent, "take_findings", side_effect=MemoryError):
+        hear(view, findings(99))
+    hear(view, waveform(0, ramp(0, 100)))
+    assert view.unreadable == 1
+    assert recent_of(view).end_sample == 100
 
 
 def test_heart_rate_and_ventricular_beats_are_of_the_last_minute(view: View) -> None:
