@@ -37,11 +37,11 @@ def _in_order(bed: str) -> tuple[bool, list[tuple[int, str]]]:
 
     Examples
     --------
-    >>> sorted(["Bed 10", "", "Bed 2"], key=_in_order)
-    ['Bed 2', 'Bed 10', '']
+    >>> sorted(["Bed 10", "", "Bed 2", "Bed 2²"], key=_in_order)
+    ['Bed 2', 'Bed 2²', 'Bed 10', '']
     """
     parts = re.split(r"(\d+)", bed)
-    return not bed, [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
+    return not bed, [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
 
 
 class View:

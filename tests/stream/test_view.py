@@ -191,6 +191,11 @@ def test_patients_are_in_the_order_of_their_beds_without_the_discharged(view: Vi
     assert view.patients() == ["b", "a", "c"]
 
 
+def test_bed_with_a_raised_digit_has_its_place(view: View) -> None:
+    hear(view, PatientMessage(patient="a", bed="Zimmer 5²"), PatientMessage(patient="b", bed="٤"))
+    assert view.patients() == ["b", "a"]
+
+
 def test_patient_deleted_from_the_registry_is_forgotten(view: View) -> None:
     hear(view, PatientMessage(patient="p1"), PatientMessage(patient="p2"))
     view.take([structs.replace(incoming(PATIENTS, b"", key="p1"), value=None)])
