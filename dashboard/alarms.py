@@ -65,17 +65,31 @@ def _clock(ns: int) -> str:
 @st.fragment(run_every=REFRESH_S)
 def _current() -> None:
     view = live().view
-    for trouble in view.troubles():
-        st.error(f"SYSTEM DOWN — {trouble.part}: {trouble.text}. {trouble.step}")
-        return
+    down = live().down()
+    for trouble, beds in down.items():
+        whom = f" of {_whom(beds)}" if beds else ""
+        st.error(f"SYSTEM DOWN — {trouble.part}{whom}: {trouble.text}. {trouble.step}")
+        if not beds:
+            # what is remembered is old
+            return
     with view.reading() as patients:
         alarms = [event for recent in patients.values() for event in recent.current_alarms()]
     if not alarms:
-        st.success("No alarms at this moment.")
+        if not view.patients():
+            st.info("No alarms: no patient is being monitored.")
+        elif not down:
+            st.success("No alarms at this moment.")
         return
     rank = {"high": 0, "medium": 1, "low": 2}
     for event in sorted(alarms, key=lambda e: (rank[e.priority], e.acknowledged, -e.onset_ns)):
         _row(event)
+
+
+def _whom(patients: list[str]) -> str:
+    """Return the beds that a trouble concerns, in few words where that is everybody's."""
+    if 1 < len(patients) == len(live().view.patients()):
+        return f"all {len(patients)} patients"
+    return ", ".join(_plain(bed_of(patient)) for patient in patients)
 
 
 def _row(event: AlarmEvent) -> None:

@@ -20,7 +20,7 @@ from stream.trouble import Signs, Trouble
 from stream.watermark import Epochs, Heard
 from stream.wire import decode
 
-__all__ = ["Follower", "Recent", "Stretch", "TrendMessage", "View"]
+__all__ = ["Follower", "Recent", "Stretch", "TrendMessage", "Trouble", "View"]
 
 logger = logging.getLogger(__name__)
 

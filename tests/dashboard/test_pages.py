@@ -144,7 +144,8 @@ def test_alarms_page_acknowledges_by_id(live: Live) -> None:
 
 def test_alarms_page_without_anything_says_so(live: Live) -> None:
     said = words(alarms_page())
-    assert "No alarms at this moment." in said
+    assert "No alarms: no patient is being monitored." in said
+    assert "No alarms at this moment." not in said
     assert "No alarm has been raised in the last 12 hours." in said
     assert "No patient is being monitored yet." in said
 
@@ -154,6 +155,24 @@ def test_alarms_page_says_that_the_broker_is_gone(live: Live, clocks: Clocks) ->
     said = words(alarms_page())
     assert "SYSTEM DOWN" in said
     assert "No alarms at this moment." not in said
+
+
+def test_alarms_page_calls_nothing_quiet_while_nobody_watches(live: Live, clocks: Clocks) -> None:
+    for patient, bed in (("p1", "Bed *1*"), ("p2", "Bed 2")):
+        hear(live.view, PatientMessage(patient=patient, bed=bed), waveform(0, ramp(0, 100)))
+    assert "No alarms at this moment." in words(alarms_page())
+    hear(live.view, PatientMessage(patient="p2", bed="Bed 2", standby=True), alarm())
+    for _ in range(4):
+        clocks.s += 1
+        live.view.broker_answered()
+    said = words(alarms_page())
+    assert "SYSTEM DOWN — alarm of Bed *1* · p1: nobody looks for alarms" in said
+    assert "VT 142>100" in said
+    hear(live.view, alarm(sequence=2, event="ended", holds=False))
+    hear(live.view, PatientMessage(patient="p2", bed="Bed 2"))
+    said = words(alarms_page())
+    assert "SYSTEM DOWN — alarm of all 2 patients" in said
+    assert "No alarms" not in said
 
 
 def test_history_has_events_and_a_strip(live: Live) -> None:
