@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
@@ -126,6 +127,43 @@ def test_limits_are_asked_for_by_name_and_wrong_ones_refused(live: Live) -> None
     test.number_input[low].set_value(180)
     test.button[0].click().run()
     assert "hr_low must be below hr_high" in words(test)
+
+
+def test_limits_can_be_set_again_when_they_hold(live: Live) -> None:
+    first = Limits(hr_high=130.5, pause_s=2.25)
+    hear(live.view, PatientMessage(patient="p1", limits=first))
+    test = bedside_page(patient="p1")
+    test.number_input[0].set_value(135)
+    test.button[0].click().run()
+    assert "Asked for" in words(test)
+    hear(live.view, PatientMessage(patient="p1", limits=replace(first, hr_high=135)))
+    test.number_input[0].set_value(145)
+    test.button[0].click().run()
+    assert "Asked for" in words(test)
+    acting = live.actions.limits
+    assert isinstance(acting, mock.Mock)
+    # what nobody has touched stays as it was, also where it is no round number
+    assert [call.args[1] for call in acting.call_args_list] == [
+        replace(first, hr_high=135),
+        replace(first, hr_high=145),
+    ]
+
+
+def test_limits_that_somebody_else_has_set_are_shown_before_they_are_changed(live: Live) -> None:
+    hear(live.view, PatientMessage(patient="p1"))
+    test = bedside_page(patient="p1")
+    hear(live.view, PatientMessage(patient="p1", limits=Limits(hr_low=40)))
+    test.number_input[0].set_value(145)
+    test.button[0].click().run()
+    assert "changed meanwhile" in words(test)
+    acting = live.actions.limits
+    assert isinstance(acting, mock.Mock)
+    acting.assert_not_called()
+    assert test.number_input[0].value == 120
+    assert test.number_input(key="limits-p1-hr_low").value == 40
+    test.number_input[0].set_value(145)
+    test.button[0].click().run()
+    acting.assert_called_once_with("p1", Limits(hr_high=145, hr_low=40), author="unnamed")
 
 
 def test_alarms_page_acknowledges_by_id(live: Live) -> None:
