@@ -14,7 +14,7 @@ import numpy as np
 
 from dashboard.access import Pass
 from ecg.alarm import AlarmEvent
-from stream.view import Recent, Stretch, View
+from stream.view import Recent, Stretch, View, adu_per_mv
 
 TICK_S = 0.1
 """Chunks of all patients that arrive within it travel in one frame."""
@@ -47,8 +47,12 @@ def frame(blocks: list[tuple[int, Stretch, float]]) -> bytes:
 
 
 def order_of_leads(recent: Recent) -> list[int]:
-    """Return the columns to draw: ECG leads only, the judged ones first."""
-    ecg = [n for n, signal in enumerate(recent.signals) if signal.kind == "ecg"]
+    """Return the columns to draw: ECG leads in a unit of voltage, the judged ones first."""
+    ecg = [
+        n
+        for n, signal in enumerate(recent.signals)
+        if signal.kind == "ecg" and adu_per_mv(signal) is not None
+    ]
     status = recent.statuses.last()
     judged = [] if status is None else [quality.lead for quality in status.leads]
     place = {lead: n for n, lead in enumerate(judged)}
@@ -114,7 +118,8 @@ class _Sent:
 
     slot: int
     recent: Recent
-    stream: str = ""
+    head: tuple[Any, ...] = ()
+    """What its samples are drawn by: another head, and the trace begins anew."""
     leads: tuple[int, ...] = ()
     sample: int = 0
     beats: int = 0
@@ -183,8 +188,9 @@ class Feed:
         if not recent.signals:
             return
         leads = tuple(order_of_leads(recent))[: 3 if self._entry.patient else 1]
-        if (recent.stream, leads) != (sent.stream, sent.leads):
-            sent.stream, sent.leads = recent.stream, leads
+        head = (recent.stream, recent.fs, recent.signals, leads)
+        if head != sent.head:
+            sent.head, sent.leads = head, leads
             sent.sample = max(0, recent.end_sample - round(SNAPSHOT_S * recent.fs))
             sent.beats = sent.statuses = 0
             messages.append(
@@ -194,7 +200,15 @@ class Feed:
                     "patient": recent.patient,
                     "stream": recent.stream,
                     "fs": recent.fs,
-                    "leads": [msgspec.to_builtins(recent.signals[n]) for n in leads],
+                    # a screen draws mV, whatever the unit
+                    "leads": [
+                        {
+                            "name": signal.name,
+                            "gain": adu_per_mv(signal),
+                            "baseline": signal.baseline,
+                        }
+                        for signal in (recent.signals[n] for n in leads)
+                    ],
                 }
             )
         if recent.beats.count > sent.beats:

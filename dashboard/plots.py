@@ -8,7 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from ecg.chunk import MISSING
-from stream.view import Stretch, TrendMessage
+from stream.view import Stretch, TrendMessage, adu_per_mv
 
 GREEN = "#35ff7a"
 _PAPER = {"plot_bgcolor": "#000000", "paper_bgcolor": "#000000", "font": {"color": "#d7e3dc"}}
@@ -30,17 +30,19 @@ def strip_figure(strip: Stretch, *, title: str = "") -> go.Figure:
     title : str
         What stands over it.
     """
-    signals = [(n, signal) for n, signal in enumerate(strip.signals) if signal.kind == "ecg"]
+    signals = [
+        (n, signal, gain)
+        for n, signal in enumerate(strip.signals)
+        if signal.kind == "ecg" and (gain := adu_per_mv(signal)) is not None
+    ]
     seconds = len(strip.samples) / strip.fs
     figure = go.Figure()
-    for row, (column, signal) in enumerate(signals):
+    for row, (column, signal, gain) in enumerate(signals):
         adc = strip.samples[:, column]
         there = adc != MISSING
         middle = float(np.median(adc[there])) if np.any(there) else 0.0
         shift = -row * _BAND_MV
-        millivolts = np.where(
-            there, (adc.astype(np.float64) - middle) / signal.gain + shift, np.nan
-        )
+        millivolts = np.where(there, (adc.astype(np.float64) - middle) / gain + shift, np.nan)
         figure.add_trace(
             go.Scatter(
                 x0=0.0,

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from ecg.alarm import AlarmEvent
 from ecg.alarm_cycle import PatientAlarms
 from ecg.errors import StateError
+from stream.chunks import adu_per_mv
 from stream.errors import BrokerError, DecodeError
 from stream.kafka import Cluster, Incoming, wait_for_broker
 from stream.messages import EPOCH_KEY, AlarmState, PatientMessage, RoleMessage, TrendMessage
@@ -20,7 +21,7 @@ from stream.trouble import Signs, Trouble
 from stream.watermark import Epochs, Heard
 from stream.wire import decode
 
-__all__ = ["Follower", "Recent", "Stretch", "TrendMessage", "Trouble", "View"]
+__all__ = ["Follower", "Recent", "Stretch", "TrendMessage", "Trouble", "View", "adu_per_mv"]
 
 logger = logging.getLogger(__name__)
 

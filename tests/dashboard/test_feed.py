@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from msgspec import structs
 from numpy.typing import NDArray
 
 from dashboard.access import Pass
@@ -137,6 +138,29 @@ def test_new_stream_begins_anew_on_the_screen(view: View) -> None:
     found = said(feed)
     assert found["stream"][0]["stream"] == "s2"
     assert (found["samples"][0]["first"], len(found["samples"][0]["values"])) == (0, 20)
+
+
+def test_gain_travels_in_adu_per_mv_and_a_change_of_it_begins_the_trace_anew(view: View) -> None:
+    chunk = waveform(0, ramp(0, 100))
+    (mv,) = chunk.signals
+    feed = Feed(view, EVERYBODY)
+    for n, (unit, gain) in enumerate((("mV", 200.0), ("uV", 0.2), ("V", 400_000.0))):
+        signal = structs.replace(mv, unit=unit, gain=gain, baseline=n)
+        hear(view, structs.replace(chunk, first_sample=100 * n, signals=(signal,)))
+        found = said(feed)
+        assert found["stream"][0]["leads"] == [
+            {"name": "II", "gain": pytest.approx(400.0 if unit == "V" else 200.0), "baseline": n}
+        ]
+        assert (found["samples"][0]["first"], len(found["samples"][0]["values"])) == (100 * n, 100)
+        assert "stream" not in said(feed)
+
+
+def test_lead_whose_unit_is_no_voltage_is_not_drawn(view: View) -> None:
+    chunk = waveform(0, ramp(0, 100, 2))
+    strange = structs.replace(chunk.signals[0], unit="NU")
+    hear(view, structs.replace(chunk, signals=(strange, chunk.signals[1])))
+    found = said(Feed(view, Pass(author="nurse", patient="p1")))
+    assert [lead["name"] for lead in found["stream"][0]["leads"]] == ["V1"]
 
 
 def test_screen_begins_anew_after_the_broker_was_away(view: View, clocks: Clocks) -> None:

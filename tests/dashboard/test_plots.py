@@ -1,5 +1,7 @@
 """Figures: what they show, and what they leave out."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -40,6 +42,14 @@ def test_strip_is_on_ecg_paper() -> None:
     layout = strip_figure(strip()).layout
     assert (layout.xaxis.dtick, layout.xaxis.minor.dtick) == (0.2, 0.04)
     assert (layout.yaxis.dtick, layout.yaxis.minor.dtick) == (0.5, 0.1)
+
+
+@pytest.mark.parametrize(("unit", "gain"), [("uV", 0.2), ("µV", 0.2), ("V", 200_000.0)])
+def test_strip_is_in_millivolts_whatever_the_unit(unit: str, gain: float) -> None:
+    whole = strip(1)
+    signal = Signal(name="II", kind="ecg", unit=unit, gain=gain, baseline=1024)
+    figure = strip_figure(replace(whole, signals=(signal,)))
+    assert figure.data[0].y[300] == pytest.approx(1.0)
 
 
 def test_strip_leaves_out_what_is_not_ecg() -> None:
