@@ -5,6 +5,7 @@ it takes from the view what is new. ``dashboard/waveform/frame.js`` reads the
 frames.
 """
 
+import itertools
 import struct
 from dataclasses import dataclass
 from typing import Any
@@ -96,6 +97,7 @@ def state_of(recent: Recent) -> dict[str, Any]:
         "adult": registry.adult if registry else True,
         "paced": registry.paced if registry else False,
         "standby": registry.standby if registry else False,
+        "discharged": registry.discharged if registry else False,
         "limits": {
             "hr_high": registry.limits.hr_high if registry else None,
             "hr_low": registry.limits.hr_low if registry else None,
@@ -143,6 +145,7 @@ class Feed:
         self._view = view
         self._entry = entry
         self._sent: dict[str, _Sent] = {}
+        self._slots = itertools.count()
         self._order: list[str] | None = None
         self._state_s = float("-inf")
 
@@ -154,15 +157,16 @@ class Feed:
         wanted = present if self._entry.patient is None else [self._entry.patient]
         messages: list[dict[str, Any]] = []
         blocks: list[tuple[int, Stretch, float]] = []
+        before, self._sent = self._sent, {}
         with view.reading() as patients:
             for name in wanted:
                 recent = patients.get(name)
                 if recent is None:
                     continue
-                sent = self._sent.get(name)
+                sent = before.get(name)
                 if sent is None or sent.recent is not recent:
-                    slot = len(self._sent) if sent is None else sent.slot
-                    sent = self._sent[name] = _Sent(slot, recent)
+                    sent = _Sent(next(self._slots) if sent is None else sent.slot, recent)
+                self._sent[name] = sent
                 self._news(recent, sent, messages)
                 stretch = self._samples(recent, sent)
                 if stretch is not None:
