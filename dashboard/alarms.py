@@ -49,7 +49,7 @@ def bed_of(patient: str) -> str:
     """Return what a screen calls a patient: bed and id."""
     with live().view.reading() as patients:
         recent = patients.get(patient)
-        bed = recent.registry.bed if recent is not None and recent.registry is not None else ""
+        bed = recent.bed if recent is not None else ""
     return f"{bed} · {patient}" if bed else patient
 
 

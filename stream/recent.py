@@ -1,6 +1,7 @@
 """What was heard of one patient lately: bounded memory, whatever the length of the stream."""
 
 import math
+import re
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,6 +23,18 @@ UNJUDGED_CHUNKS = 512
 """Arrival times kept of chunks that no finding covers yet."""
 OLD_STREAMS = 16
 T = TypeVar("T")
+
+
+def bed_order(bed: str) -> tuple[bool, list[tuple[int, str]]]:
+    """Return a sorting key by which bed 2 comes before bed 10, and no bed last.
+
+    Examples
+    --------
+    >>> sorted(["Bed 10", "", "Bed 2", "Bed 2²"], key=bed_order)
+    ['Bed 2', 'Bed 2²', 'Bed 10', '']
+    """
+    parts = re.split(r"(\d+)", bed)
+    return not bed, [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
 
 
 class Log(Generic[T]):
@@ -91,6 +104,25 @@ class Recent:
         self._silenced_until_ns: int | None = None
         self._past: deque[str] = deque(maxlen=OLD_STREAMS)
         self._forget_signal("")
+
+    @property
+    def bed(self) -> str:
+        """The bed, as the registry has it."""
+        return self.registry.bed if self.registry is not None else ""
+
+    @property
+    def discharged(self) -> bool:
+        """Whether the registry says that the patient is gone."""
+        return self.registry is not None and self.registry.discharged
+
+    def rest(self, *, since_ns: int) -> "Recent":
+        """Return what is kept of a discharged patient: the entry and the alarms since a time."""
+        rest = Recent(self.patient)
+        rest.registry, rest.partition = self.registry, self.partition
+        for event in self.events.after(0):
+            if event.detected_ns >= since_ns:
+                rest.events.append(event)
+        return rest
 
     def _forget_signal(self, stream: str) -> None:
         self.stream = stream

@@ -1,7 +1,6 @@
 """The read side of every screen: one memory per process of what the topics said lately."""
 
 import logging
-import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -15,7 +14,7 @@ from stream.errors import BrokerError, DecodeError
 from stream.kafka import Cluster, Incoming, wait_for_broker
 from stream.messages import EPOCH_KEY, AlarmState, PatientMessage, RoleMessage, TrendMessage
 from stream.read_back import read_strip, reader_since, waveform_in
-from stream.recent import WAVEFORM_S, Recent, Stretch
+from stream.recent import WAVEFORM_S, Recent, Stretch, bed_order
 from stream.topics import ALARM_STATE, ALARMS, FINDINGS, PATIENTS, ROLES, TRENDS, WAVEFORMS, Topic
 from stream.trouble import Signs, Trouble
 from stream.watermark import Epochs, Heard
@@ -29,20 +28,10 @@ BACK_S = WAVEFORM_S
 """How far back the live topics are read at the start."""
 HISTORY_S = 12 * 3600.0
 """How far back alarms and trends are read at the start."""
+DISCHARGED_S = 300.0
+"""How long everything of a discharged patient is kept: a discharge by mistake is undone by then."""
 PROBE_S = 1.0
 RETRY_S = 1.0
-
-
-def _in_order(bed: str) -> tuple[bool, list[tuple[int, str]]]:
-    """Return a sorting key by which bed 2 comes before bed 10, and no bed last.
-
-    Examples
-    --------
-    >>> sorted(["Bed 10", "", "Bed 2", "Bed 2²"], key=_in_order)
-    ['Bed 2', 'Bed 2²', 'Bed 10', '']
-    """
-    parts = re.split(r"(\d+)", bed)
-    return not bed, [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
 
 
 class View:
@@ -69,6 +58,7 @@ class View:
         self.monotonic_s = monotonic_s
         self.wall_ns = wall_ns
         self._patients: dict[str, Recent] = {}
+        self._discharged_s: dict[str, float] = {}
         self._heard = Heard()
         self._states = Epochs()
         self._signs = Signs(bootstrap, monotonic_s=monotonic_s, wall_ns=wall_ns)
@@ -83,12 +73,8 @@ class View:
     def patients(self) -> list[str]:
         """Return the ids of all patients who are not discharged, in the order of their beds."""
         with self._lock:
-            present = [
-                (_in_order(recent.registry.bed if recent.registry else ""), name)
-                for name, recent in self._patients.items()
-                if recent.registry is None or not recent.registry.discharged
-            ]
-        return [name for _, name in sorted(present)]
+            present = [recent for recent in self._patients.values() if not recent.discharged]
+        return [r.patient for r in sorted(present, key=lambda r: (bed_order(r.bed), r.patient))]
 
     def broker_answered(self) -> None:
         """Note that the broker is alive; after a long silence its readers begin anew."""
@@ -97,6 +83,7 @@ class View:
                 # it may be another one, or have lost what it had: nothing old may stay
                 self.lost += 1
                 self._patients.clear()
+                self._discharged_s.clear()
                 self._heard = Heard()
                 self._states = Epochs()
 
@@ -126,6 +113,8 @@ class View:
             except Exception:  # what nobody has thought of must not take all others' screens down
                 self.unreadable += 1
                 logger.exception("skipped record=%s", record)
+        with self._lock:
+            self._let_go()
 
     def _take(self, record: Incoming) -> None:
         value = record.value
@@ -135,19 +124,17 @@ class View:
                     self._patients.pop(record.key, None)
             return
         if record.topic == WAVEFORMS.name:
-            now_s = self.monotonic_s()
             waveform = waveform_in(value, key=record.key)
             with self._lock:
-                self._of(waveform.patient, record.partition).take_waveform(waveform, at_s=now_s)
+                recent = self._of(waveform.patient, record.partition)
+                recent.take_waveform(waveform, at_s=self.monotonic_s())
         elif record.topic == FINDINGS.name:
             with self._lock:
-                findings = self._heard.findings(record)
-                if findings is not None:
+                if (findings := self._heard.findings(record)) is not None:
                     self._of(findings.patient, record.partition).take_findings(findings)
         elif record.topic == ALARMS.name:
             with self._lock:
-                alarm = self._heard.alarm(record)
-                if alarm is not None:
+                if (alarm := self._heard.alarm(record)) is not None:
                     self._of(alarm.data.patient, record.partition).take_alarm(alarm.data)
         elif record.topic == ALARM_STATE.name:
             self._take_state(record, value)
@@ -155,10 +142,13 @@ class View:
             patient = decode(value, PatientMessage)
             with self._lock:
                 self._of(patient.patient, record.partition).registry = patient
+                if patient.discharged:
+                    self._discharged_s.setdefault(patient.patient, self.monotonic_s())
+                else:
+                    self._discharged_s.pop(patient.patient, None)
         elif record.topic == TRENDS.name:
             with self._lock:
-                trend = self._heard.trend(record)
-                if trend is not None:
+                if (trend := self._heard.trend(record)) is not None:
                     self._of(trend.patient, record.partition).take_trend(trend)
         elif record.topic == ROLES.name:
             role = decode(value, RoleMessage)
@@ -187,6 +177,20 @@ class View:
         recent.partition = partition
         return recent
 
+    def _let_go(self) -> None:
+        """Keep little of those who have been discharged for a while."""
+        now_s = self.monotonic_s()
+        # in the order in which they were discharged
+        while (name := next(iter(self._discharged_s), None)) is not None:
+            if now_s - self._discharged_s[name] < DISCHARGED_S:
+                return
+            del self._discharged_s[name]
+            if (recent := self._patients.get(name)) is not None:
+                rest = recent.rest(since_ns=self.wall_ns() - round(HISTORY_S * 1e9))
+                self._patients[name] = rest
+                if rest.events.count:
+                    self._discharged_s[name] = now_s  # until they are too old as well
+
     def troubles(self, patient: str | None = None) -> list[Trouble]:
         """Return what is down; empty when all is well.
 
@@ -196,8 +200,7 @@ class View:
             Whose ECG must be judged and watched; without it, what is down for everybody.
         """
         with self._lock:
-            recent = self._patients.get(patient) if patient is not None else None
-            return self._signs.troubles(recent)
+            return self._signs.troubles(None if patient is None else self._patients.get(patient))
 
 
 class Follower:

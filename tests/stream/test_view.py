@@ -11,11 +11,11 @@ from ecg.alarm import Action
 from ecg.alarm_cycle import PatientAlarms
 from ecg.chunk import MISSING
 from stream.kafka import Incoming
-from stream.messages import AlarmState, PatientMessage, RoleMessage
+from stream.messages import AlarmState, PatientMessage, RoleMessage, TrendMessage
 from stream.recent import WAVEFORM_S, Recent
 from stream.topics import ALARM_STATE, FINDINGS, PATIENTS, WAVEFORMS, Topic
 from stream.trouble import SILENT_S
-from stream.view import View
+from stream.view import DISCHARGED_S, HISTORY_S, View
 from stream.wire import encode, encode_waveform
 from tests.dashboard.synthetic import (
     FS,
@@ -46,6 +46,23 @@ def view(clocks: Clocks) -> View:
 def recent_of(view: View, patient: str = "p1") -> Recent:
     with view.reading() as patients:
         return patients[patient]
+
+
+def minute(number: int, *, start_ns: int | None = None) -> TrendMessage:
+    """Return the patient's minute of that number from the start of the stream."""
+    return TrendMessage(
+        patient="p1",
+        epoch=1,
+        stream="s1",
+        first_sample=6000 * number,
+        end_sample=6000 * (number + 1),
+        start_ns=START_NS + number * 60_000_000_000 if start_ns is None else start_ns,
+        heart_rate_mean=72.0,
+        heart_rate_min=70.0,
+        heart_rate_max=75.0,
+        beats={"N": 70},
+        unfit_s=0.0,
+    )
 
 
 def role(clocks: Clocks, name: str = "alarm") -> RoleMessage:
@@ -189,6 +206,40 @@ def test_patients_are_in_the_order_of_their_beds_without_the_discharged(view: Vi
     for patient, bed in (("a", "Bed 10"), ("b", "Bed 2"), ("c", ""), ("d", "Bed 1")):
         hear(view, PatientMessage(patient=patient, bed=bed, discharged=patient == "d"))
     assert view.patients() == ["b", "a", "c"]
+
+
+def test_little_is_kept_of_who_has_been_discharged_for_a_while(view: View, clocks: Clocks) -> None:
+    entry = PatientMessage(patient="p1", bed="Bed 1")
+    hear(view, entry, waveform(0, ramp(0, 1500)), findings(1499, beats=(beat(10),)))
+    hear(view, alarm(sample=1299), alarm(sequence=2, event="ended", holds=False), minute(0))
+    hear(view, structs.replace(entry, discharged=True))
+    clocks.s += DISCHARGED_S - 1.0
+    hear(view, PatientMessage(patient="p2"))
+    assert recent_of(view).trends
+    clocks.s += 2.0
+    hear(view, PatientMessage(patient="p2"))
+    recent = recent_of(view)
+    assert (recent.bed, recent.discharged, recent.partition) == ("Bed 1", True, 0)
+    # the history of the alarms is that of 12 hours, whoever has left
+    assert [event.event for event in recent.events.after(0)] == ["raised", "ended"]
+    assert recent.stretch(0) is None
+    assert (len(recent.trends), len(recent.strips), recent.beats.count) == (0, 0, 0)
+    clocks.s += HISTORY_S
+    hear(view, PatientMessage(patient="p2"))
+    assert recent_of(view).events.after(0) == []
+    assert recent_of(view).bed == "Bed 1"
+    # who comes again begins anew
+    hear(view, entry, waveform(1500, ramp(1500, 100)), minute(1))
+    recent = recent_of(view)
+    assert (recent.end_sample, len(recent.trends), view.patients()) == (1600, 1, ["p1", "p2"])
+
+
+def test_discharge_that_is_undone_costs_nothing(view: View, clocks: Clocks) -> None:
+    hear(view, waveform(0, ramp(0, 100)), PatientMessage(patient="p1", discharged=True))
+    hear(view, PatientMessage(patient="p1"))
+    clocks.s += DISCHARGED_S + 1.0
+    hear(view, PatientMessage(patient="p2"))
+    assert recent_of(view).end_sample == 100
 
 
 def test_bed_with_a_raised_digit_has_its_place(view: View) -> None:
