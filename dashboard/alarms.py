@@ -11,6 +11,7 @@ from dashboard.live import live
 from dashboard.plots import strip_figure, trend_figure
 from ecg.alarm import AlarmEvent
 from stream.actions import BrokerError
+from stream.view import DecodeError
 
 REFRESH_S = 2.0
 NEWEST = 200
@@ -149,7 +150,7 @@ def _strip(event: AlarmEvent) -> None:
     try:
         with st.spinner("Reading the waveform back"):
             strip = live().follower.strip(event)
-    except BrokerError as error:
+    except (BrokerError, DecodeError) as error:
         st.error(f"The strip cannot be read: {error}")
         return
     if strip is None:

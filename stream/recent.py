@@ -194,7 +194,7 @@ class Recent:
             self._unjudged.popleft()
 
     def take_alarm(self, event: AlarmEvent) -> None:
-        """Keep an alarm's transition, and the strip before it where it is still at hand.
+        """Keep an alarm's transition, and the strip before it where all of it is at hand.
 
         The caller has dropped repeats; the role's state may be ahead of its events.
         """
@@ -205,8 +205,14 @@ class Recent:
             self.alarms[event.alarm_id] = event
         self.events.append(event)
         if event.event == "raised" and event.stream == self.stream and self.fs:
-            strip = self.stretch(event.sample + 1 - round(STRIP_S * self.fs), event.sample + 1)
-            if strip is not None:
+            first, end = event.sample + 1 - round(STRIP_S * self.fs), event.sample + 1
+            strip = self.stretch(first, end)
+            # a part of it would hide that the whole can be read back
+            if (
+                strip is not None
+                and strip.first_sample <= max(0, first)
+                and strip.end_sample == end
+            ):
                 self.strips[event.alarm_id] = strip
                 while len(self.strips) > 100:
                     del self.strips[next(iter(self.strips))]

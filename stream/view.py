@@ -20,7 +20,16 @@ from stream.trouble import Signs, Trouble
 from stream.watermark import Epochs, Heard
 from stream.wire import decode
 
-__all__ = ["Follower", "Recent", "Stretch", "TrendMessage", "Trouble", "View", "adu_per_mv"]
+__all__ = [
+    "DecodeError",
+    "Follower",
+    "Recent",
+    "Stretch",
+    "TrendMessage",
+    "Trouble",
+    "View",
+    "adu_per_mv",
+]
 
 logger = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from dashboard.live import Live, install
 from ecg.alarm import Limits
 from stream.actions import Actions, BrokerError
 from stream.messages import PatientMessage, TrendMessage
-from stream.view import Follower
+from stream.view import DecodeError, Follower
 from tests.dashboard.synthetic import (
     START_NS,
     Clocks,
@@ -221,6 +221,13 @@ def test_history_has_events_and_a_strip(live: Live) -> None:
     assert list(table.value["event"]) == ["acknowledged", "raised"]
     assert list(table.value["by"]) == ["Kim", ""]
     assert len(test.get("plotly_chart")) == 1
+
+
+@pytest.mark.parametrize("error", [BrokerError("it is away"), DecodeError("it is garbage")])
+def test_strip_that_cannot_be_read_is_said(live: Live, error: Exception) -> None:
+    hear(live.view, alarm(sample=1299))
+    with mock.patch.object(Follower, "strip", side_effect=error):
+        assert f"The strip cannot be read: {error}" in words(alarms_page())
 
 
 def test_trends_show_what_is_kept(live: Live) -> None:

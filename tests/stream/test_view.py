@@ -189,6 +189,20 @@ def test_alarm_keeps_the_10_s_before_it(view: View) -> None:
     assert (strip.first_sample, strip.end_sample) == (300, 1300)
 
 
+def test_part_of_a_strip_is_not_kept_for_the_whole(view: View) -> None:
+    hear(view, waveform(0, ramp(0, 4000)))
+    # told late: its first seconds have gone; told early: its last have not come
+    hear(view, alarm(alarm_id="late", sample=1500), alarm(alarm_id="early", sample=4200))
+    hear(view, alarm(alarm_id="whole", sample=2500))
+    assert list(recent_of(view).strips) == ["whole"]
+
+
+def test_strip_of_the_first_seconds_of_a_stream_is_whole(view: View) -> None:
+    hear(view, waveform(0, ramp(0, 500)), alarm(sample=399))
+    strip = recent_of(view).strips["vt-1"]
+    assert (strip.first_sample, strip.end_sample) == (0, 400)
+
+
 def test_age_counts_from_arrival_when_the_source_clock_is_ahead(view: View, clocks: Clocks) -> None:
     hear(view, waveform(0, ramp(0, 100), source_ns=START_NS + 3_600_000_000_000))
     clocks.s += 3.0
