@@ -115,7 +115,7 @@ def trend_figure(
     Parameters
     ----------
     minutes : sequence of TrendMessage
-        One-minute summaries, the oldest first.
+        One-minute summaries as they came: a source whose clock was ahead is set right.
     hours : float
         How far back the figure reaches.
     now_ns : int
@@ -124,7 +124,10 @@ def trend_figure(
         Low and high limit of the heart rate, drawn as lines.
     """
     since_ns = now_ns - round(hours * 3600e9)
-    shown = [minute for minute in minutes if minute.start_ns >= since_ns]
+    shown = sorted(
+        (minute for minute in minutes if minute.start_ns >= since_ns),
+        key=lambda minute: minute.start_ns,
+    )
     times = [_time(minute.start_ns) for minute in shown]
     figure = go.Figure()
     for name, values, width in (

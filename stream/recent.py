@@ -231,9 +231,8 @@ class Recent:
         self._silenced_until_ns = silenced_until_ns
 
     def take_trend(self, message: TrendMessage) -> None:
-        """Keep a minute's summary."""
-        if not self.trends or message.start_ns > self.trends[-1].start_ns:
-            self.trends.append(message)
+        """Keep a minute's summary; the caller has dropped repeats."""
+        self.trends.append(message)
 
     def stretch(self, first: int, end: int | None = None) -> Stretch | None:
         """Return the kept samples from ``first`` up to ``end`` (excluded); None if there are none.

@@ -94,3 +94,10 @@ def test_trend_shows_the_hours_asked_for_and_gaps() -> None:
     assert not by_name["HR mean"].connectgaps
     assert list(by_name["V per minute"].y) == [1, 0, 4]
     assert sorted(shape.y0 for shape in figure.layout.shapes) == [50, 120]
+
+
+def test_trend_is_in_the_order_of_time_also_after_a_clock_was_ahead() -> None:
+    minutes = [minute(0.9, 72, 0), minute(0.1, 73, 0), minute(0.8, 74, 0)]
+    figure = trend_figure(minutes, hours=1, now_ns=NOW_NS, limits=None)
+    by_name = {trace.name: trace for trace in figure.data}
+    assert list(by_name["HR mean"].y) == [72, 74, 73]

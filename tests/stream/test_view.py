@@ -189,6 +189,11 @@ def test_alarm_keeps_the_10_s_before_it(view: View) -> None:
     assert (strip.first_sample, strip.end_sample) == (300, 1300)
 
 
+def test_minutes_go_on_after_a_sources_clock_was_ahead(view: View) -> None:
+    hear(view, minute(0), minute(1, start_ns=START_NS + 3_600_000_000_000), minute(2), minute(2))
+    assert [m.first_sample for m in recent_of(view).trends] == [0, 6000, 12_000]
+
+
 def test_part_of_a_strip_is_not_kept_for_the_whole(view: View) -> None:
     hear(view, waveform(0, ramp(0, 4000)))
     # told late: its first seconds have gone; told early: its last have not come
