@@ -1,7 +1,6 @@
 """Alarms and trends: what there is now, what was, the strip before each alarm."""
 
 import re
-from datetime import datetime
 
 import streamlit as st
 
@@ -9,6 +8,7 @@ from dashboard.component import who
 from dashboard.feed import text_of
 from dashboard.live import live
 from dashboard.plots import strip_figure, trend_figure
+from dashboard.times import clock, zone
 from ecg.alarm import AlarmEvent
 from stream.actions import BrokerError
 from stream.view import DecodeError
@@ -59,10 +59,6 @@ def _plain(text: str) -> str:
     return re.sub(r"([\\`*_{}\[\]()<>#+\-.!|$:~])", r"\\\1", text)
 
 
-def _clock(ns: int) -> str:
-    return datetime.fromtimestamp(ns / 1e9).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-
-
 @st.fragment(run_every=REFRESH_S)
 def _current() -> None:
     view = live().view
@@ -100,7 +96,7 @@ def _row(event: AlarmEvent) -> None:
     what.markdown(f":{COLOURS[event.priority]}-background[**{stars}**]  **{words}**")
     state = "active" if event.holds else "over"
     seen = f"acknowledged by {event.author or 'somebody'}" if event.acknowledged else "not seen yet"
-    since.markdown(_plain(f"since {_clock(event.onset_ns)} · {state}, {seen}"))
+    since.markdown(_plain(f"since {clock(event.onset_ns)} · {state}, {seen}"))
     # by the alarm's id, never by its place in the list: the list changes under the hand
     if not event.acknowledged and action.button("Acknowledge", key=f"ack-{event.alarm_id}"):
         try:
@@ -119,7 +115,7 @@ def _history() -> None:
     st.dataframe(
         [
             {
-                "time": _clock(event.detected_ns),
+                "time": clock(event.detected_ns),
                 "patient": bed_of(event.patient),
                 "priority": f"{STARS[event.priority]} {event.priority}",
                 "alarm": text_of(event),
@@ -139,7 +135,7 @@ def _history() -> None:
         "Strip: the 10 s before",
         list(raised),
         format_func=lambda key: (
-            f"{_clock(raised[key].detected_ns)} · {bed_of(raised[key].patient)} · "
+            f"{clock(raised[key].detected_ns)} · {bed_of(raised[key].patient)} · "
             f"{STARS[raised[key].priority]} {text_of(raised[key])}"
         ),
     )
@@ -156,7 +152,7 @@ def _strip(event: AlarmEvent) -> None:
     if strip is None:
         st.info("The waveform of that time is no longer kept (24 hours by default).")
         return
-    title = f"{bed_of(event.patient)} · {text_of(event)} · up to {_clock(event.detected_ns)}"
+    title = f"{bed_of(event.patient)} · {text_of(event)} · up to {clock(event.detected_ns)}"
     st.plotly_chart(strip_figure(strip, title=title), theme=None, key=f"strip-{event.alarm_id}")
 
 
@@ -176,5 +172,5 @@ def _trends() -> None:
         st.info("The first minute of this patient is not complete yet.")
         return
     limits = (registry.limits.hr_low, registry.limits.hr_high) if registry else None
-    figure = trend_figure(minutes, hours=hours, now_ns=view.wall_ns(), limits=limits)
+    figure = trend_figure(minutes, hours=hours, now_ns=view.wall_ns(), limits=limits, zone=zone())
     st.plotly_chart(figure, theme=None, key=f"trend-{patient}-{hours}")

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 
 import numpy as np
 import plotly.graph_objects as go
@@ -107,6 +107,7 @@ def trend_figure(
     hours: float,
     now_ns: int,
     limits: tuple[float, float] | None,
+    zone: tzinfo | None,
 ) -> go.Figure:
     """Return heart rate and ventricular beats a minute over the last hours.
 
@@ -122,13 +123,17 @@ def trend_figure(
         Its right edge, ns UTC.
     limits : (float, float), optional
         Low and high limit of the heart rate, drawn as lines.
+    zone : tzinfo, optional
+        In which the times are; None is this machine's.
     """
     since_ns = now_ns - round(hours * 3600e9)
     shown = sorted(
         (minute for minute in minutes if minute.start_ns >= since_ns),
         key=lambda minute: minute.start_ns,
     )
-    times = [_time(minute.start_ns) for minute in shown]
+    # a figure shows what it is given and knows no zones
+    times = [_time(minute.start_ns, zone).replace(tzinfo=None) for minute in shown]
+    ends = [_time(ns, zone).replace(tzinfo=None) for ns in (since_ns, now_ns)]
     figure = go.Figure()
     for name, values, width in (
         ("HR highest", [minute.heart_rate_max for minute in shown], 0.8),
@@ -164,13 +169,16 @@ def trend_figure(
         height=380,
         margin={"l": 50, "r": 20, "t": 20, "b": 40},
         legend={"orientation": "h", "y": 1.12},
-        xaxis={"range": [_time(since_ns), _time(now_ns)], "gridcolor": "#16241d"},
+        xaxis={
+            "range": ends,
+            "gridcolor": "#16241d",
+            "title": {"text": _time(now_ns, zone).strftime("%Z")},
+        },
         yaxis={**axis, "title": {"text": "HR, 1/min"}, "domain": [0.36, 1]},
         yaxis2={**axis, "title": {"text": "V/min"}, "domain": [0, 0.28]},
     )
     return figure
 
 
-def _time(ns: int) -> datetime:
-    """Return the local time: figures show what they are given, without its zone."""
-    return datetime.fromtimestamp(ns / 1e9, tz=UTC).astimezone().replace(tzinfo=None)
+def _time(ns: int, zone: tzinfo | None) -> datetime:
+    return datetime.fromtimestamp(ns / 1e9, tz=UTC).astimezone(zone)

@@ -3,10 +3,12 @@
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from unittest import mock
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from dashboard import live as shared
@@ -221,6 +223,17 @@ def test_history_has_events_and_a_strip(live: Live) -> None:
     assert list(table.value["event"]) == ["acknowledged", "raised"]
     assert list(table.value["by"]) == ["Kim", ""]
     assert len(test.get("plotly_chart")) == 1
+
+
+@pytest.mark.parametrize("browser", ["Asia/Kolkata", None, "Nowhere/Else"])
+def test_times_are_those_of_the_browsers_zone_else_the_servers_by_name(
+    live: Live, monkeypatch: pytest.MonkeyPatch, browser: str | None
+) -> None:
+    monkeypatch.setattr(type(st.context), "timezone", browser)
+    hear(live.view, waveform(0, ramp(0, 1500)), alarm(sample=1299))
+    here = datetime.fromtimestamp(START_NS / 1e9, tz=UTC).astimezone()
+    wanted = "2023-11-15 03:43:20" if browser == "Asia/Kolkata" else f"{here:%Y-%m-%d %H:%M:%S %Z}"
+    assert f"since {wanted} ·" in words(alarms_page())
 
 
 @pytest.mark.parametrize("error", [BrokerError("it is away"), DecodeError("it is garbage")])

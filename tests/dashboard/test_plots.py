@@ -1,6 +1,8 @@
 """Figures: what they show, and what they leave out."""
 
 from dataclasses import replace
+from datetime import UTC
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -88,7 +90,7 @@ def minute(hours_ago: float, mean: float | None, v: int) -> TrendMessage:
 
 def test_trend_shows_the_hours_asked_for_and_gaps() -> None:
     minutes = [minute(3.0, 60, 9), minute(0.9, 72, 1), minute(0.5, None, 0), minute(0.1, 80, 4)]
-    figure = trend_figure(minutes, hours=1, now_ns=NOW_NS, limits=(50, 120))
+    figure = trend_figure(minutes, hours=1, now_ns=NOW_NS, limits=(50, 120), zone=UTC)
     by_name = {trace.name: trace for trace in figure.data}
     assert list(by_name["HR mean"].y) == [72, None, 80]
     assert not by_name["HR mean"].connectgaps
@@ -98,6 +100,14 @@ def test_trend_shows_the_hours_asked_for_and_gaps() -> None:
 
 def test_trend_is_in_the_order_of_time_also_after_a_clock_was_ahead() -> None:
     minutes = [minute(0.9, 72, 0), minute(0.1, 73, 0), minute(0.8, 74, 0)]
-    figure = trend_figure(minutes, hours=1, now_ns=NOW_NS, limits=None)
+    figure = trend_figure(minutes, hours=1, now_ns=NOW_NS, limits=None, zone=UTC)
     by_name = {trace.name: trace for trace in figure.data}
     assert list(by_name["HR mean"].y) == [72, 74, 73]
+
+
+def test_trend_is_in_the_time_of_its_zone_and_names_it() -> None:
+    zone = ZoneInfo("Asia/Kolkata")
+    figure = trend_figure([minute(0.5, 72, 0)], hours=1, now_ns=NOW_NS, limits=None, zone=zone)
+    # 2023-11-14 22:13:20 UTC
+    assert [time.isoformat() for time in figure.data[0].x] == ["2023-11-15T03:13:20"]
+    assert figure.layout.xaxis.title.text == "IST"
