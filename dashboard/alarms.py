@@ -54,7 +54,7 @@ def bed_of(patient: str) -> str:
     return f"{bed} · {patient}" if bed else patient
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Return text of which Markdown changes nothing: names and ids come from outside."""
     return re.sub(r"([\\`*_{}\[\]()<>#+\-.!|$:~])", r"\\\1", text)
 
@@ -86,17 +86,17 @@ def _whom(patients: list[str]) -> str:
     """Return the beds that a trouble concerns, in few words where that is everybody's."""
     if 1 < len(patients) == len(live().view.patients()):
         return f"all {len(patients)} patients"
-    return ", ".join(_plain(bed_of(patient)) for patient in patients)
+    return ", ".join(plain(bed_of(patient)) for patient in patients)
 
 
 def _row(event: AlarmEvent) -> None:
     what, since, action = st.columns([3, 4, 2], vertical_alignment="center")
     stars = STARS[event.priority].replace("*", r"\*")
-    words = _plain(f"{bed_of(event.patient)}: {text_of(event)}")
+    words = plain(f"{bed_of(event.patient)}: {text_of(event)}")
     what.markdown(f":{COLOURS[event.priority]}-background[**{stars}**]  **{words}**")
     state = "active" if event.holds else "over"
     seen = f"acknowledged by {event.author or 'somebody'}" if event.acknowledged else "not seen yet"
-    since.markdown(_plain(f"since {clock(event.onset_ns)} · {state}, {seen}"))
+    since.markdown(plain(f"since {clock(event.onset_ns)} · {state}, {seen}"))
     # by the alarm's id, never by its place in the list: the list changes under the hand
     if not event.acknowledged and action.button("Acknowledge", key=f"ack-{event.alarm_id}"):
         try:

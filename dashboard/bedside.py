@@ -2,13 +2,15 @@
 
 import itertools
 
+import msgspec
 import streamlit as st
 
-from dashboard.alarms import bed_of, who_is_here
+from dashboard.alarms import bed_of, plain, who_is_here
 from dashboard.component import monitor, who
 from dashboard.live import live
 from ecg.alarm import Limits
 from stream.actions import BrokerError
+from stream.view import Id
 
 FIELDS = {
     "hr_high": ("HR high, 1/min", 40.0, 300.0, 1.0),
@@ -30,9 +32,14 @@ def page() -> None:
             "`rhythmwatch simulate`, and choose the patient at the central station."
         )
         return
+    try:
+        msgspec.convert(patient, Id)
+    except msgspec.ValidationError:
+        st.error("The address names no patient: choose one at the central station.")
+        return
     st.query_params["patient"] = patient
     monitor("bedside", patient=patient, key=f"bedside-{patient}")
-    with st.expander(f"Alarm limits of {bed_of(patient)}, and who is at this screen"):
+    with st.expander(f"Alarm limits of {plain(bed_of(patient))}, and who is at this screen"):
         who_is_here()
         _limits(patient)
 

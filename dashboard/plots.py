@@ -1,5 +1,6 @@
 """Figures of what was: strips around alarms and trends; pure functions of what the view knows."""
 
+import html
 import math
 from collections.abc import Sequence
 from datetime import UTC, datetime, tzinfo
@@ -42,6 +43,7 @@ def strip_figure(strip: Stretch, *, title: str = "") -> go.Figure:
         there = adc != MISSING
         middle = float(np.median(adc[there])) if np.any(there) else 0.0
         shift = -row * _BAND_MV
+        name = _plain(signal.name)
         millivolts = np.where(there, (adc.astype(np.float64) - middle) / gain + shift, np.nan)
         figure.add_trace(
             go.Scatter(
@@ -50,7 +52,7 @@ def strip_figure(strip: Stretch, *, title: str = "") -> go.Figure:
                 y=millivolts.astype(np.float32),
                 mode="lines",
                 line={"color": GREEN, "width": 1.3},
-                name=signal.name,
+                name=name,
                 hovertemplate="%{x:.2f} s",
                 connectgaps=False,
             )
@@ -58,7 +60,7 @@ def strip_figure(strip: Stretch, *, title: str = "") -> go.Figure:
         figure.add_annotation(
             x=0,
             y=shift + 1.6,
-            text=f"<b>{signal.name}</b>",
+            text=f"<b>{name}</b>",
             showarrow=False,
             xanchor="left",
             font={"color": GREEN},
@@ -68,7 +70,7 @@ def strip_figure(strip: Stretch, *, title: str = "") -> go.Figure:
     minor = {"showgrid": True, "gridcolor": "#06180e"}
     figure.update_layout(
         **_PAPER,
-        title={"text": title, "font": {"size": 15}},
+        title={"text": _plain(title), "font": {"size": 15}},
         showlegend=False,
         margin={"l": 10, "r": 10, "t": 40 if title else 10, "b": 30},
         height=round(10 * _BAND_MV * max(1, len(signals)) * _PX_PER_MM) + 70,
@@ -182,3 +184,8 @@ def trend_figure(
 
 def _time(ns: int, zone: tzinfo | None) -> datetime:
     return datetime.fromtimestamp(ns / 1e9, tz=UTC).astimezone(zone)
+
+
+def _plain(text: str) -> str:
+    """Return text of which a figure makes no markup: names come from outside."""
+    return html.escape(text, quote=False)

@@ -12,7 +12,7 @@ from ecg.errors import StateError
 from stream.chunks import adu_per_mv
 from stream.errors import BrokerError, DecodeError
 from stream.kafka import Cluster, Incoming, wait_for_broker
-from stream.messages import EPOCH_KEY, AlarmState, PatientMessage, RoleMessage, TrendMessage
+from stream.messages import EPOCH_KEY, AlarmState, Id, PatientMessage, RoleMessage, TrendMessage
 from stream.read_back import read_strip, reader_since, waveform_in
 from stream.recent import WAVEFORM_S, Recent, Stretch, bed_order
 from stream.topics import ALARM_STATE, ALARMS, FINDINGS, PATIENTS, ROLES, TRENDS, WAVEFORMS, Topic
@@ -23,6 +23,7 @@ from stream.wire import decode
 __all__ = [
     "DecodeError",
     "Follower",
+    "Id",
     "Recent",
     "Stretch",
     "TrendMessage",

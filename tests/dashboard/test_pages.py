@@ -113,6 +113,19 @@ def test_bedside_shows_the_patient_of_the_address_else_the_first(live: Live) -> 
         assert f'"patient": "{patient}"' in component.proto.json
 
 
+def test_name_of_a_bed_is_no_markdown(live: Live) -> None:
+    hear(live.view, PatientMessage(patient="p1", bed="[log in](http://evil.test)"))
+    (expander,) = bedside_page(patient="p1").expander
+    assert r"\[log in\]\(http\://evil\.test\) · p1" in expander.label
+
+
+@pytest.mark.parametrize("patient", ["[log in](http://evil.test)", "x" * 65, "p 1", "-"])
+def test_address_that_names_no_patient_is_refused(live: Live, patient: str) -> None:
+    test = bedside_page(patient=patient)
+    assert "names no patient" in words(test)
+    assert not test.get("bidi_component")
+
+
 def test_limits_are_asked_for_by_name_and_wrong_ones_refused(live: Live) -> None:
     hear(live.view, PatientMessage(patient="p1", bed="Bed 1", limits=Limits(hr_high=130)))
     test = bedside_page(patient="p1")

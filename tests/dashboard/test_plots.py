@@ -54,6 +54,15 @@ def test_strip_is_in_millivolts_whatever_the_unit(unit: str, gain: float) -> Non
     assert figure.data[0].y[300] == pytest.approx(1.0)
 
 
+def test_names_are_no_markup_in_a_figure() -> None:
+    whole = strip(1)
+    signal = Signal(name="<b>II</b>", kind="ecg", unit="mV", gain=200.0, baseline=0)
+    figure = strip_figure(replace(whole, signals=(signal,)), title="Bed <a href='x'>1 & 2")
+    assert figure.layout.title.text == "Bed &lt;a href='x'&gt;1 &amp; 2"
+    assert figure.layout.annotations[0].text == "<b>&lt;b&gt;II&lt;/b&gt;</b>"
+    assert figure.data[0].name == "&lt;b&gt;II&lt;/b&gt;"
+
+
 def test_strip_leaves_out_what_is_not_ecg() -> None:
     whole = strip()
     signals = (whole.signals[0], Signal(name="PLETH", kind="ppg", unit="NU", gain=1.0, baseline=0))
