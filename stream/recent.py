@@ -1,7 +1,6 @@
 """What was heard of one patient lately: bounded memory, whatever the length of the stream."""
 
 import math
-import re
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,18 +22,6 @@ UNJUDGED_CHUNKS = 512
 """Arrival times kept of chunks that no finding covers yet."""
 OLD_STREAMS = 16
 T = TypeVar("T")
-
-
-def bed_order(bed: str) -> tuple[bool, list[tuple[int, str]]]:
-    """Return a sorting key by which bed 2 comes before bed 10, and no bed last.
-
-    Examples
-    --------
-    >>> sorted(["Bed 10", "", "Bed 2", "Bed 2²"], key=bed_order)
-    ['Bed 2', 'Bed 2²', 'Bed 10', '']
-    """
-    parts = re.split(r"(\d+)", bed)
-    return not bed, [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
 
 
 class Log(Generic[T]):

@@ -13,8 +13,9 @@ from stream.chunks import adu_per_mv
 from stream.errors import BrokerError, DecodeError
 from stream.kafka import Cluster, Incoming, wait_for_broker
 from stream.messages import EPOCH_KEY, AlarmState, Id, PatientMessage, RoleMessage, TrendMessage
+from stream.patients import Patients
 from stream.read_back import read_strip, reader_since, waveform_in
-from stream.recent import WAVEFORM_S, Recent, Stretch, bed_order
+from stream.recent import WAVEFORM_S, Recent, Stretch
 from stream.topics import ALARM_STATE, ALARMS, FINDINGS, PATIENTS, ROLES, TRENDS, WAVEFORMS, Topic
 from stream.trouble import Signs, Trouble
 from stream.watermark import Epochs, Heard
@@ -38,8 +39,6 @@ BACK_S = WAVEFORM_S
 """How far back the live topics are read at the start."""
 HISTORY_S = 12 * 3600.0
 """How far back alarms and trends are read at the start."""
-DISCHARGED_S = 300.0
-"""How long everything of a discharged patient is kept: a discharge by mistake is undone by then."""
 PROBE_S = 1.0
 RETRY_S = 1.0
 
@@ -67,8 +66,7 @@ class View:
         self.lost = 0
         self.monotonic_s = monotonic_s
         self.wall_ns = wall_ns
-        self._patients: dict[str, Recent] = {}
-        self._discharged_s: dict[str, float] = {}
+        self._patients = Patients()
         self._heard = Heard()
         self._states = Epochs()
         self._signs = Signs(bootstrap, monotonic_s=monotonic_s, wall_ns=wall_ns)
@@ -78,13 +76,12 @@ class View:
     def reading(self) -> Iterator[dict[str, Recent]]:
         """Give the patients' memories while nothing changes them; copy what is needed and leave."""
         with self._lock:
-            yield self._patients
+            yield self._patients.known
 
     def patients(self) -> list[str]:
         """Return the ids of all patients who are not discharged, in the order of their beds."""
         with self._lock:
-            present = [recent for recent in self._patients.values() if not recent.discharged]
-        return [r.patient for r in sorted(present, key=lambda r: (bed_order(r.bed), r.patient))]
+            return self._patients.present()
 
     def broker_answered(self) -> None:
         """Note that the broker is alive; after a long silence its readers begin anew."""
@@ -92,8 +89,7 @@ class View:
             if self._signs.broker_answered():
                 # it may be another one, or have lost what it had: nothing old may stay
                 self.lost += 1
-                self._patients.clear()
-                self._discharged_s.clear()
+                self._patients = Patients()
                 self._heard = Heard()
                 self._states = Epochs()
 
@@ -124,42 +120,40 @@ class View:
                 self.unreadable += 1
                 logger.exception("skipped record=%s", record)
         with self._lock:
-            self._let_go()
+            since_ns = self.wall_ns() - round(HISTORY_S * 1e9)
+            self._patients.let_go(now_s=self.monotonic_s(), since_ns=since_ns)
 
     def _take(self, record: Incoming) -> None:
         value = record.value
         if value is None:
             if record.topic == PATIENTS.name and record.key is not None:
                 with self._lock:
-                    self._patients.pop(record.key, None)
+                    self._patients.forget(record.key)
             return
         if record.topic == WAVEFORMS.name:
             waveform = waveform_in(value, key=record.key)
             with self._lock:
-                recent = self._of(waveform.patient, record.partition)
+                recent = self._patients.of(waveform.patient, record.partition)
                 recent.take_waveform(waveform, at_s=self.monotonic_s())
         elif record.topic == FINDINGS.name:
             with self._lock:
                 if (findings := self._heard.findings(record)) is not None:
-                    self._of(findings.patient, record.partition).take_findings(findings)
+                    self._patients.of(findings.patient, record.partition).take_findings(findings)
         elif record.topic == ALARMS.name:
             with self._lock:
                 if (alarm := self._heard.alarm(record)) is not None:
-                    self._of(alarm.data.patient, record.partition).take_alarm(alarm.data)
+                    self._patients.of(alarm.data.patient, record.partition).take_alarm(alarm.data)
         elif record.topic == ALARM_STATE.name:
             self._take_state(record, value)
         elif record.topic == PATIENTS.name:
             patient = decode(value, PatientMessage)
             with self._lock:
-                self._of(patient.patient, record.partition).registry = patient
-                if patient.discharged:
-                    self._discharged_s.setdefault(patient.patient, self.monotonic_s())
-                else:
-                    self._discharged_s.pop(patient.patient, None)
+                now_s = self.monotonic_s()
+                self._patients.enter(patient, record.partition, now_s=now_s)
         elif record.topic == TRENDS.name:
             with self._lock:
                 if (trend := self._heard.trend(record)) is not None:
-                    self._of(trend.patient, record.partition).take_trend(trend)
+                    self._patients.of(trend.patient, record.partition).take_trend(trend)
         elif record.topic == ROLES.name:
             role = decode(value, RoleMessage)
             with self._lock:
@@ -176,30 +170,9 @@ class View:
             raise DecodeError(str(error)) from error
         with self._lock:
             if self._states.hears((record.topic, record.partition), state.epoch):
-                self._of(state.patient, record.partition).take_standing(
+                self._patients.of(state.patient, record.partition).take_standing(
                     alarms.standing(), silenced_until_ns=alarms.silenced_until_ns
                 )
-
-    def _of(self, patient: str, partition: int) -> Recent:
-        recent = self._patients.get(patient)
-        if recent is None:
-            recent = self._patients[patient] = Recent(patient)
-        recent.partition = partition
-        return recent
-
-    def _let_go(self) -> None:
-        """Keep little of those who have been discharged for a while."""
-        now_s = self.monotonic_s()
-        # in the order in which they were discharged
-        while (name := next(iter(self._discharged_s), None)) is not None:
-            if now_s - self._discharged_s[name] < DISCHARGED_S:
-                return
-            del self._discharged_s[name]
-            if (recent := self._patients.get(name)) is not None:
-                rest = recent.rest(since_ns=self.wall_ns() - round(HISTORY_S * 1e9))
-                self._patients[name] = rest
-                if rest.events.count:
-                    self._discharged_s[name] = now_s  # until they are too old as well
 
     def troubles(self, patient: str | None = None) -> list[Trouble]:
         """Return what is down; empty when all is well.
@@ -210,7 +183,9 @@ class View:
             Whose ECG must be judged and watched; without it, what is down for everybody.
         """
         with self._lock:
-            return self._signs.troubles(None if patient is None else self._patients.get(patient))
+            return self._signs.troubles(
+                None if patient is None else self._patients.known.get(patient)
+            )
 
 
 class Follower:

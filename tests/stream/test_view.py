@@ -12,10 +12,11 @@ from ecg.alarm_cycle import PatientAlarms
 from ecg.chunk import MISSING
 from stream.kafka import Incoming
 from stream.messages import AlarmState, PatientMessage, RoleMessage, TrendMessage
+from stream.patients import DISCHARGED_S
 from stream.recent import WAVEFORM_S, Recent
 from stream.topics import ALARM_STATE, FINDINGS, PATIENTS, WAVEFORMS, Topic
 from stream.trouble import SILENT_S
-from stream.view import DISCHARGED_S, HISTORY_S, View
+from stream.view import HISTORY_S, View
 from stream.wire import encode, encode_waveform
 from tests.dashboard.synthetic import (
     FS,
@@ -256,6 +257,17 @@ def test_little_is_kept_of_who_has_been_discharged_for_a_while(view: View, clock
 def test_discharge_that_is_undone_costs_nothing(view: View, clocks: Clocks) -> None:
     hear(view, waveform(0, ramp(0, 100)), PatientMessage(patient="p1", discharged=True))
     hear(view, PatientMessage(patient="p1"))
+    clocks.s += DISCHARGED_S + 1.0
+    hear(view, PatientMessage(patient="p2"))
+    assert recent_of(view).end_sample == 100
+
+
+def test_removed_patient_who_comes_again_is_not_taken_for_discharged(
+    view: View, clocks: Clocks
+) -> None:
+    hear(view, PatientMessage(patient="p1", discharged=True))
+    view.take([structs.replace(incoming(PATIENTS, b"", key="p1"), value=None)])
+    hear(view, waveform(0, ramp(0, 100)), alarm())
     clocks.s += DISCHARGED_S + 1.0
     hear(view, PatientMessage(patient="p2"))
     assert recent_of(view).end_sample == 100
