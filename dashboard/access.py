@@ -40,7 +40,7 @@ class Gate:
     """
 
     def __init__(self, hosts: Iterable[str]) -> None:
-        self._hosts = frozenset(hosts)
+        self._hosts = frozenset(host.lower() for host in hosts)
         self._signer = URLSafeTimedSerializer(secrets.token_bytes(32), salt="ecg-socket")
 
     def token(self, entry: Pass) -> str:
@@ -61,8 +61,8 @@ class Gate:
 
         Examples
         --------
-        >>> gate = Gate(["localhost", "::1"])
-        >>> [gate.knows(host) for host in ("localhost:8501", "[::1]:80", "rebound.example", None)]
+        >>> gate = Gate(["Ward3.Example", "::1"])
+        >>> [gate.knows(host) for host in ("ward3.example:8501", "[::1]:80", "rebound.test", None)]
         [True, True, False, False]
         """
         try:

@@ -1,7 +1,6 @@
 """Alarms and trends: what there is now, what was, the strip before each alarm."""
 
 import re
-from datetime import datetime
 
 import streamlit as st
 
@@ -9,8 +8,10 @@ from dashboard.component import who
 from dashboard.feed import text_of
 from dashboard.live import live
 from dashboard.plots import strip_figure, trend_figure
+from dashboard.times import clock, zone
 from ecg.alarm import AlarmEvent
 from stream.actions import BrokerError
+from stream.view import DecodeError
 
 REFRESH_S = 2.0
 NEWEST = 200
@@ -49,43 +50,53 @@ def bed_of(patient: str) -> str:
     """Return what a screen calls a patient: bed and id."""
     with live().view.reading() as patients:
         recent = patients.get(patient)
-        bed = recent.registry.bed if recent is not None and recent.registry is not None else ""
+        bed = recent.bed if recent is not None else ""
     return f"{bed} · {patient}" if bed else patient
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Return text of which Markdown changes nothing: names and ids come from outside."""
     return re.sub(r"([\\`*_{}\[\]()<>#+\-.!|$:~])", r"\\\1", text)
-
-
-def _clock(ns: int) -> str:
-    return datetime.fromtimestamp(ns / 1e9).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
 @st.fragment(run_every=REFRESH_S)
 def _current() -> None:
     view = live().view
-    for trouble in view.troubles():
-        st.error(f"SYSTEM DOWN — {trouble.part}: {trouble.text}. {trouble.step}")
-        return
+    down = live().down()
+    for trouble, beds in down.items():
+        whom = f" of {_whom(beds)}" if beds else ""
+        st.error(f"SYSTEM DOWN — {trouble.part}{whom}: {trouble.text}. {trouble.step}")
+        if not beds:
+            # what is remembered is old
+            return
     with view.reading() as patients:
         alarms = [event for recent in patients.values() for event in recent.current_alarms()]
     if not alarms:
-        st.success("No alarms at this moment.")
+        if not view.patients():
+            st.info("No alarms: no patient is being monitored.")
+        elif not down:
+            st.success("No alarms at this moment.")
         return
     rank = {"high": 0, "medium": 1, "low": 2}
     for event in sorted(alarms, key=lambda e: (rank[e.priority], e.acknowledged, -e.onset_ns)):
         _row(event)
 
 
+def _whom(patients: list[str]) -> str:
+    """Return the beds that a trouble concerns, in few words where that is everybody's."""
+    if 1 < len(patients) == len(live().view.patients()):
+        return f"all {len(patients)} patients"
+    return ", ".join(plain(bed_of(patient)) for patient in patients)
+
+
 def _row(event: AlarmEvent) -> None:
     what, since, action = st.columns([3, 4, 2], vertical_alignment="center")
     stars = STARS[event.priority].replace("*", r"\*")
-    words = _plain(f"{bed_of(event.patient)}: {text_of(event)}")
+    words = plain(f"{bed_of(event.patient)}: {text_of(event)}")
     what.markdown(f":{COLOURS[event.priority]}-background[**{stars}**]  **{words}**")
     state = "active" if event.holds else "over"
     seen = f"acknowledged by {event.author or 'somebody'}" if event.acknowledged else "not seen yet"
-    since.markdown(_plain(f"since {_clock(event.onset_ns)} · {state}, {seen}"))
+    since.markdown(plain(f"since {clock(event.onset_ns)} · {state}, {seen}"))
     # by the alarm's id, never by its place in the list: the list changes under the hand
     if not event.acknowledged and action.button("Acknowledge", key=f"ack-{event.alarm_id}"):
         try:
@@ -104,7 +115,7 @@ def _history() -> None:
     st.dataframe(
         [
             {
-                "time": _clock(event.detected_ns),
+                "time": clock(event.detected_ns),
                 "patient": bed_of(event.patient),
                 "priority": f"{STARS[event.priority]} {event.priority}",
                 "alarm": text_of(event),
@@ -124,7 +135,7 @@ def _history() -> None:
         "Strip: the 10 s before",
         list(raised),
         format_func=lambda key: (
-            f"{_clock(raised[key].detected_ns)} · {bed_of(raised[key].patient)} · "
+            f"{clock(raised[key].detected_ns)} · {bed_of(raised[key].patient)} · "
             f"{STARS[raised[key].priority]} {text_of(raised[key])}"
         ),
     )
@@ -135,13 +146,13 @@ def _strip(event: AlarmEvent) -> None:
     try:
         with st.spinner("Reading the waveform back"):
             strip = live().follower.strip(event)
-    except BrokerError as error:
+    except (BrokerError, DecodeError) as error:
         st.error(f"The strip cannot be read: {error}")
         return
     if strip is None:
         st.info("The waveform of that time is no longer kept (24 hours by default).")
         return
-    title = f"{bed_of(event.patient)} · {text_of(event)} · up to {_clock(event.detected_ns)}"
+    title = f"{bed_of(event.patient)} · {text_of(event)} · up to {clock(event.detected_ns)}"
     st.plotly_chart(strip_figure(strip, title=title), theme=None, key=f"strip-{event.alarm_id}")
 
 
@@ -161,5 +172,5 @@ def _trends() -> None:
         st.info("The first minute of this patient is not complete yet.")
         return
     limits = (registry.limits.hr_low, registry.limits.hr_high) if registry else None
-    figure = trend_figure(minutes, hours=hours, now_ns=view.wall_ns(), limits=limits)
+    figure = trend_figure(minutes, hours=hours, now_ns=view.wall_ns(), limits=limits, zone=zone())
     st.plotly_chart(figure, theme=None, key=f"trend-{patient}-{hours}")

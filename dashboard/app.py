@@ -16,7 +16,7 @@ st.html(
     "</style>"
 )
 pages = {
-    "central": st.Page(central.page, title="Central station", url_path="central", default=True),
+    "central": st.Page(central.page, title="Central station", default=True),
     "bedside": st.Page(bedside.page, title="Bedside", url_path="bedside"),
     "alarms": st.Page(alarms.page, title="Alarms and trends", url_path="alarms"),
 }

@@ -76,13 +76,10 @@ def make_app(live: Live) -> st.App:
     """
 
     async def health(_: Request) -> Response:
-        troubles = live.view.troubles()
+        down = sorted({trouble.part for trouble in live.down()})
         return JSONResponse(
-            {
-                "patients": len(live.view.patients()),
-                "down": [trouble.part for trouble in troubles],
-            },
-            status_code=503 if troubles else 200,
+            {"patients": len(live.view.patients()), "down": down},
+            status_code=503 if down else 200,
         )
 
     return st.App(

@@ -1,12 +1,25 @@
 """Bedside: one patient's live ECG, numbers and alarms."""
 
+import itertools
+
+import msgspec
 import streamlit as st
 
-from dashboard.alarms import bed_of, who_is_here
+from dashboard.alarms import bed_of, plain, who_is_here
 from dashboard.component import monitor, who
 from dashboard.live import live
 from ecg.alarm import Limits
 from stream.actions import BrokerError
+from stream.view import Id
+
+FIELDS = {
+    "hr_high": ("HR high, 1/min", 40.0, 300.0, 1.0),
+    "hr_low": ("HR low, 1/min", 15.0, 200.0, 1.0),
+    "v_per_min": ("V per minute", 1.0, 99.0, 1.0),
+    "asystole_s": ("Asystole, s", 3.0, 10.0, 0.5),
+    "pause_s": ("Pause, s", 1.5, 3.0, 0.1),
+}
+"""Label, least, greatest and step of each limit."""
 
 
 def page() -> None:
@@ -19,31 +32,72 @@ def page() -> None:
             "`rhythmwatch simulate`, and choose the patient at the central station."
         )
         return
+    try:
+        msgspec.convert(patient, Id)
+    except msgspec.ValidationError:
+        st.error("The address names no patient: choose one at the central station.")
+        return
     st.query_params["patient"] = patient
     monitor("bedside", patient=patient, key=f"bedside-{patient}")
-    with st.expander(f"Alarm limits of {bed_of(patient)}, and who is at this screen"):
+    with st.expander(f"Alarm limits of {plain(bed_of(patient))}, and who is at this screen"):
         who_is_here()
         _limits(patient)
 
 
 def _limits(patient: str) -> None:
+    keys = _keys(patient)
+    if any(key not in st.session_state for key in keys.values()):
+        # a widget's own key is forgotten when its page or its patient is left
+        _show(patient, _in_force(patient))
+    with st.form(f"limits-{patient}", width=720):
+        for place, (name, (label, least, most, step)) in zip(
+            itertools.cycle(st.columns(3)), FIELDS.items(), strict=False
+        ):
+            place.number_input(label, least, most, step=step, format="%g", key=keys[name])
+        st.form_submit_button("Set limits", on_click=_ask, args=(patient,))
+    said = st.session_state.pop("limits_said", None)
+    if said is not None:
+        succeeded, text = said
+        (st.success if succeeded else st.error)(text)
+
+
+def _keys(patient: str) -> dict[str, str]:
+    return {name: f"limits-{patient}-{name}" for name in FIELDS}
+
+
+def _in_force(patient: str) -> Limits:
     with live().view.reading() as patients:
         recent = patients.get(patient)
         registry = recent.registry if recent is not None else None
-    now = registry.limits if registry is not None else Limits()
-    with st.form(f"limits-{patient}", width=720):
-        left, middle, right = st.columns(3)
-        high = left.number_input("HR high, 1/min", 40, 300, round(now.hr_high))
-        low = middle.number_input("HR low, 1/min", 15, 200, round(now.hr_low))
-        v = right.number_input("V per minute", 1, 99, round(now.v_per_min))
-        asystole = left.number_input("Asystole, s", 3.0, 10.0, now.asystole_s, 0.5)
-        pause = middle.number_input("Pause, s", 1.5, 3.0, now.pause_s, 0.1)
-        if not st.form_submit_button("Set limits"):
-            return
+    return registry.limits if registry is not None else Limits()
+
+
+def _show(patient: str, limits: Limits) -> None:
+    """Put limits into the fields; they are what the person at the screen goes by."""
+    for name, key in _keys(patient).items():
+        st.session_state[key] = float(getattr(limits, name))
+    st.session_state["limits_known"] = (limits,)
+
+
+def _ask(patient: str) -> None:
+    """Ask for what the fields say, unless somebody has set the limits since they were shown."""
+    state, now = st.session_state, _in_force(patient)
+    if now not in state["limits_known"]:
+        _show(patient, now)
+        state["limits_said"] = (
+            False,
+            "Nothing was set: the limits were changed meanwhile, and the fields show them now.",
+        )
+        return
     try:
-        limits = Limits(hr_high=high, hr_low=low, v_per_min=v, asystole_s=asystole, pause_s=pause)
+        limits = Limits(**{name: state[key] for name, key in _keys(patient).items()})
         live().actions.limits(patient, limits, author=who())
     except (ValueError, BrokerError) as error:
-        st.error(f"The limits stay as they were: {error}")
+        state["limits_said"] = (False, f"The limits stay as they were: {error}")
     else:
-        st.success("Asked for; the new limits stand beside the heart rate when they hold.")
+        # they hold when the alarm role says so; until then those before them do
+        state["limits_known"] = (now, limits)
+        state["limits_said"] = (
+            True,
+            "Asked for; the new limits stand beside the heart rate when they hold.",
+        )

@@ -5,6 +5,7 @@ it takes from the view what is new. ``dashboard/waveform/frame.js`` reads the
 frames.
 """
 
+import itertools
 import struct
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ import numpy as np
 
 from dashboard.access import Pass
 from ecg.alarm import AlarmEvent
-from stream.view import Recent, Stretch, View
+from stream.view import Recent, Stretch, View, adu_per_mv
 
 TICK_S = 0.1
 """Chunks of all patients that arrive within it travel in one frame."""
@@ -47,8 +48,12 @@ def frame(blocks: list[tuple[int, Stretch, float]]) -> bytes:
 
 
 def order_of_leads(recent: Recent) -> list[int]:
-    """Return the columns to draw: ECG leads only, the judged ones first."""
-    ecg = [n for n, signal in enumerate(recent.signals) if signal.kind == "ecg"]
+    """Return the columns to draw: ECG leads in a unit of voltage, the judged ones first."""
+    ecg = [
+        n
+        for n, signal in enumerate(recent.signals)
+        if signal.kind == "ecg" and adu_per_mv(signal) is not None
+    ]
     status = recent.statuses.last()
     judged = [] if status is None else [quality.lead for quality in status.leads]
     place = {lead: n for n, lead in enumerate(judged)}
@@ -92,6 +97,7 @@ def state_of(recent: Recent) -> dict[str, Any]:
         "adult": registry.adult if registry else True,
         "paced": registry.paced if registry else False,
         "standby": registry.standby if registry else False,
+        "discharged": registry.discharged if registry else False,
         "limits": {
             "hr_high": registry.limits.hr_high if registry else None,
             "hr_low": registry.limits.hr_low if registry else None,
@@ -114,7 +120,8 @@ class _Sent:
 
     slot: int
     recent: Recent
-    stream: str = ""
+    head: tuple[Any, ...] = ()
+    """What its samples are drawn by: another head, and the trace begins anew."""
     leads: tuple[int, ...] = ()
     sample: int = 0
     beats: int = 0
@@ -138,6 +145,7 @@ class Feed:
         self._view = view
         self._entry = entry
         self._sent: dict[str, _Sent] = {}
+        self._slots = itertools.count()
         self._order: list[str] | None = None
         self._state_s = float("-inf")
 
@@ -149,15 +157,16 @@ class Feed:
         wanted = present if self._entry.patient is None else [self._entry.patient]
         messages: list[dict[str, Any]] = []
         blocks: list[tuple[int, Stretch, float]] = []
+        before, self._sent = self._sent, {}
         with view.reading() as patients:
             for name in wanted:
                 recent = patients.get(name)
                 if recent is None:
                     continue
-                sent = self._sent.get(name)
+                sent = before.get(name)
                 if sent is None or sent.recent is not recent:
-                    slot = len(self._sent) if sent is None else sent.slot
-                    sent = self._sent[name] = _Sent(slot, recent)
+                    sent = _Sent(next(self._slots) if sent is None else sent.slot, recent)
+                self._sent[name] = sent
                 self._news(recent, sent, messages)
                 stretch = self._samples(recent, sent)
                 if stretch is not None:
@@ -183,8 +192,9 @@ class Feed:
         if not recent.signals:
             return
         leads = tuple(order_of_leads(recent))[: 3 if self._entry.patient else 1]
-        if (recent.stream, leads) != (sent.stream, sent.leads):
-            sent.stream, sent.leads = recent.stream, leads
+        head = (recent.stream, recent.fs, recent.signals, leads)
+        if head != sent.head:
+            sent.head, sent.leads = head, leads
             sent.sample = max(0, recent.end_sample - round(SNAPSHOT_S * recent.fs))
             sent.beats = sent.statuses = 0
             messages.append(
@@ -194,7 +204,15 @@ class Feed:
                     "patient": recent.patient,
                     "stream": recent.stream,
                     "fs": recent.fs,
-                    "leads": [msgspec.to_builtins(recent.signals[n]) for n in leads],
+                    # a screen draws mV, whatever the unit
+                    "leads": [
+                        {
+                            "name": signal.name,
+                            "gain": adu_per_mv(signal),
+                            "baseline": signal.baseline,
+                        }
+                        for signal in (recent.signals[n] for n in leads)
+                    ],
                 }
             )
         if recent.beats.count > sent.beats:

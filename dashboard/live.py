@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from dashboard.access import Gate
 from stream.actions import Actions
-from stream.view import Follower, View
+from stream.view import Follower, Trouble, View
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +15,18 @@ class Live:
     follower: Follower
     actions: Actions
     gate: Gate
+
+    def down(self) -> dict[Trouble, list[str]]:
+        """Return everything that is down, each with the patients whom it concerns.
+
+        What is down for everybody names nobody.
+        """
+        found: dict[Trouble, list[str]] = {trouble: [] for trouble in self.view.troubles()}
+        if not found:
+            for patient in self.view.patients():
+                for trouble in self.view.troubles(patient):
+                    found.setdefault(trouble, []).append(patient)
+        return found
 
 
 _installed: list[Live] = []

@@ -1,14 +1,15 @@
 """Figures of what was: strips around alarms and trends; pure functions of what the view knows."""
 
+import html
 import math
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 
 import numpy as np
 import plotly.graph_objects as go
 
 from ecg.chunk import MISSING
-from stream.view import Stretch, TrendMessage
+from stream.view import Stretch, TrendMessage, adu_per_mv
 
 GREEN = "#35ff7a"
 _PAPER = {"plot_bgcolor": "#000000", "paper_bgcolor": "#000000", "font": {"color": "#d7e3dc"}}
@@ -30,17 +31,20 @@ def strip_figure(strip: Stretch, *, title: str = "") -> go.Figure:
     title : str
         What stands over it.
     """
-    signals = [(n, signal) for n, signal in enumerate(strip.signals) if signal.kind == "ecg"]
+    signals = [
+        (n, signal, gain)
+        for n, signal in enumerate(strip.signals)
+        if signal.kind == "ecg" and (gain := adu_per_mv(signal)) is not None
+    ]
     seconds = len(strip.samples) / strip.fs
     figure = go.Figure()
-    for row, (column, signal) in enumerate(signals):
+    for row, (column, signal, gain) in enumerate(signals):
         adc = strip.samples[:, column]
         there = adc != MISSING
         middle = float(np.median(adc[there])) if np.any(there) else 0.0
         shift = -row * _BAND_MV
-        millivolts = np.where(
-            there, (adc.astype(np.float64) - middle) / signal.gain + shift, np.nan
-        )
+        name = _plain(signal.name)
+        millivolts = np.where(there, (adc.astype(np.float64) - middle) / gain + shift, np.nan)
         figure.add_trace(
             go.Scatter(
                 x0=0.0,
@@ -48,7 +52,7 @@ def strip_figure(strip: Stretch, *, title: str = "") -> go.Figure:
                 y=millivolts.astype(np.float32),
                 mode="lines",
                 line={"color": GREEN, "width": 1.3},
-                name=signal.name,
+                name=name,
                 hovertemplate="%{x:.2f} s",
                 connectgaps=False,
             )
@@ -56,7 +60,7 @@ def strip_figure(strip: Stretch, *, title: str = "") -> go.Figure:
         figure.add_annotation(
             x=0,
             y=shift + 1.6,
-            text=f"<b>{signal.name}</b>",
+            text=f"<b>{name}</b>",
             showarrow=False,
             xanchor="left",
             font={"color": GREEN},
@@ -66,7 +70,7 @@ def strip_figure(strip: Stretch, *, title: str = "") -> go.Figure:
     minor = {"showgrid": True, "gridcolor": "#06180e"}
     figure.update_layout(
         **_PAPER,
-        title={"text": title, "font": {"size": 15}},
+        title={"text": _plain(title), "font": {"size": 15}},
         showlegend=False,
         margin={"l": 10, "r": 10, "t": 40 if title else 10, "b": 30},
         height=round(10 * _BAND_MV * max(1, len(signals)) * _PX_PER_MM) + 70,
@@ -105,6 +109,7 @@ def trend_figure(
     hours: float,
     now_ns: int,
     limits: tuple[float, float] | None,
+    zone: tzinfo | None,
 ) -> go.Figure:
     """Return heart rate and ventricular beats a minute over the last hours.
 
@@ -113,17 +118,24 @@ def trend_figure(
     Parameters
     ----------
     minutes : sequence of TrendMessage
-        One-minute summaries, the oldest first.
+        One-minute summaries as they came: a source whose clock was ahead is set right.
     hours : float
         How far back the figure reaches.
     now_ns : int
         Its right edge, ns UTC.
     limits : (float, float), optional
         Low and high limit of the heart rate, drawn as lines.
+    zone : tzinfo, optional
+        In which the times are; None is this machine's.
     """
     since_ns = now_ns - round(hours * 3600e9)
-    shown = [minute for minute in minutes if minute.start_ns >= since_ns]
-    times = [_time(minute.start_ns) for minute in shown]
+    shown = sorted(
+        (minute for minute in minutes if minute.start_ns >= since_ns),
+        key=lambda minute: minute.start_ns,
+    )
+    # a figure shows what it is given and knows no zones
+    times = [_time(minute.start_ns, zone).replace(tzinfo=None) for minute in shown]
+    ends = [_time(ns, zone).replace(tzinfo=None) for ns in (since_ns, now_ns)]
     figure = go.Figure()
     for name, values, width in (
         ("HR highest", [minute.heart_rate_max for minute in shown], 0.8),
@@ -159,13 +171,21 @@ def trend_figure(
         height=380,
         margin={"l": 50, "r": 20, "t": 20, "b": 40},
         legend={"orientation": "h", "y": 1.12},
-        xaxis={"range": [_time(since_ns), _time(now_ns)], "gridcolor": "#16241d"},
+        xaxis={
+            "range": ends,
+            "gridcolor": "#16241d",
+            "title": {"text": _time(now_ns, zone).strftime("%Z")},
+        },
         yaxis={**axis, "title": {"text": "HR, 1/min"}, "domain": [0.36, 1]},
         yaxis2={**axis, "title": {"text": "V/min"}, "domain": [0, 0.28]},
     )
     return figure
 
 
-def _time(ns: int) -> datetime:
-    """Return the local time: figures show what they are given, without its zone."""
-    return datetime.fromtimestamp(ns / 1e9, tz=UTC).astimezone().replace(tzinfo=None)
+def _time(ns: int, zone: tzinfo | None) -> datetime:
+    return datetime.fromtimestamp(ns / 1e9, tz=UTC).astimezone(zone)
+
+
+def _plain(text: str) -> str:
+    """Return text of which a figure makes no markup: names come from outside."""
+    return html.escape(text, quote=False)

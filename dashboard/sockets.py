@@ -16,6 +16,7 @@ logger = logging.getLogger(__name__)
 
 REFUSED = 4403
 EXPIRED = 4401
+FAILED = 1011
 RENEW_S = TOKEN_S / 3
 _json = msgspec.json.Encoder()
 
@@ -62,12 +63,22 @@ class LiveSocket:
         if entry is None:
             await socket.close(EXPIRED, "the token is too old")
             return
-        sending = asyncio.create_task(self._send(socket, entry))
+        tasks = [
+            asyncio.create_task(self._send(socket, entry)),
+            asyncio.create_task(self._listen(socket, entry)),
+        ]
         try:
-            await self._listen(socket, entry)
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            sending.cancel()
-            await asyncio.gather(sending, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        for task in done:
+            error = task.exception()
+            if error is not None and not isinstance(error, WebSocketDisconnect):
+                logger.error("the socket of %s has failed", entry, exc_info=error)
+                # closed, not left silent: the browser comes back for another one
+                await socket.close(FAILED, "the dashboard has failed; its log says why")
 
     async def _send(self, socket: WebSocket, entry: Pass) -> None:
         feed = Feed(self._view, entry)

@@ -13,11 +13,23 @@ import numpy as np
 
 from ecg.chunk import Chunk
 from ecg.errors import ChunkError
-from stream.messages import Nanoseconds, Position, Waveform
+from stream.messages import Nanoseconds, Position, Signal, Waveform
 
 _ADU_PER_MV = {"mv": 1.0, "uv": 1e3, "µv": 1e3, "μv": 1e3, "v": 1e-3}
 """What a gain in ADU per unit is multiplied by."""
 _INT16 = np.dtype("<i2")
+
+
+def adu_per_mv(signal: Signal) -> float | None:
+    """Return a lead's gain in ADU per mV; None where its unit is no voltage.
+
+    Examples
+    --------
+    >>> adu_per_mv(Signal(name="II", kind="ecg", unit="uV", gain=0.2, baseline=0))
+    200.0
+    """
+    factor = _ADU_PER_MV.get(signal.unit.casefold())
+    return None if factor is None else signal.gain * factor
 
 
 def chunk_of(message: Waveform) -> Chunk:
@@ -33,11 +45,14 @@ def chunk_of(message: Waveform) -> Chunk:
         kinds = ", ".join(sorted({signal.kind for signal in message.signals}))
         raise ChunkError(f"at least one signal must be of kind ecg, got only {kinds}")
     signals = [message.signals[i] for i in columns]
+    gains = []
     for signal in signals:
-        if signal.unit.casefold() not in _ADU_PER_MV:
+        gain = adu_per_mv(signal)
+        if gain is None:
             raise ChunkError(
                 f"the unit of lead {signal.name} must be mV, uV or V, got {signal.unit!r}"
             )
+        gains.append(gain)
     return Chunk(
         patient=message.patient,
         stream=message.stream,
@@ -46,7 +61,7 @@ def chunk_of(message: Waveform) -> Chunk:
         leads=tuple(signal.name for signal in signals),
         # a selection of columns lies column by column: for that the signal path is not compiled
         samples=np.ascontiguousarray(message.array()[:, columns], dtype=np.int16),
-        gain=tuple(signal.gain * _ADU_PER_MV[signal.unit.casefold()] for signal in signals),
+        gain=tuple(gains),
         baseline=tuple(signal.baseline for signal in signals),
         discontinuity=message.discontinuity,
         source_ns=message.source_ns,

@@ -92,6 +92,25 @@ class Recent:
         self._past: deque[str] = deque(maxlen=OLD_STREAMS)
         self._forget_signal("")
 
+    @property
+    def bed(self) -> str:
+        """The bed, as the registry has it."""
+        return self.registry.bed if self.registry is not None else ""
+
+    @property
+    def discharged(self) -> bool:
+        """Whether the registry says that the patient is gone."""
+        return self.registry is not None and self.registry.discharged
+
+    def rest(self, *, since_ns: int) -> "Recent":
+        """Return what is kept of a discharged patient: the entry and the alarms since a time."""
+        rest = Recent(self.patient)
+        rest.registry, rest.partition = self.registry, self.partition
+        for event in self.events.after(0):
+            if event.detected_ns >= since_ns:
+                rest.events.append(event)
+        return rest
+
     def _forget_signal(self, stream: str) -> None:
         self.stream = stream
         self.fs = 0.0
@@ -162,7 +181,7 @@ class Recent:
             self._unjudged.popleft()
 
     def take_alarm(self, event: AlarmEvent) -> None:
-        """Keep an alarm's transition, and the strip before it where it is still at hand.
+        """Keep an alarm's transition, and the strip before it where all of it is at hand.
 
         The caller has dropped repeats; the role's state may be ahead of its events.
         """
@@ -173,8 +192,14 @@ class Recent:
             self.alarms[event.alarm_id] = event
         self.events.append(event)
         if event.event == "raised" and event.stream == self.stream and self.fs:
-            strip = self.stretch(event.sample + 1 - round(STRIP_S * self.fs), event.sample + 1)
-            if strip is not None:
+            first, end = event.sample + 1 - round(STRIP_S * self.fs), event.sample + 1
+            strip = self.stretch(first, end)
+            # a part of it would hide that the whole can be read back
+            if (
+                strip is not None
+                and strip.first_sample <= max(0, first)
+                and strip.end_sample == end
+            ):
                 self.strips[event.alarm_id] = strip
                 while len(self.strips) > 100:
                     del self.strips[next(iter(self.strips))]
@@ -193,9 +218,8 @@ class Recent:
         self._silenced_until_ns = silenced_until_ns
 
     def take_trend(self, message: TrendMessage) -> None:
-        """Keep a minute's summary."""
-        if not self.trends or message.start_ns > self.trends[-1].start_ns:
-            self.trends.append(message)
+        """Keep a minute's summary; the caller has dropped repeats."""
+        self.trends.append(message)
 
     def stretch(self, first: int, end: int | None = None) -> Stretch | None:
         """Return the kept samples from ``first`` up to ``end`` (excluded); None if there are none.

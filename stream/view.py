@@ -1,7 +1,6 @@
 """The read side of every screen: one memory per process of what the topics said lately."""
 
 import logging
-import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -10,17 +9,29 @@ from contextlib import contextmanager
 from ecg.alarm import AlarmEvent
 from ecg.alarm_cycle import PatientAlarms
 from ecg.errors import StateError
+from stream.chunks import adu_per_mv
 from stream.errors import BrokerError, DecodeError
 from stream.kafka import Cluster, Incoming, wait_for_broker
-from stream.messages import EPOCH_KEY, AlarmState, PatientMessage, RoleMessage, TrendMessage
-from stream.read_back import read_strip, reader_since
+from stream.messages import EPOCH_KEY, AlarmState, Id, PatientMessage, RoleMessage, TrendMessage
+from stream.patients import Patients
+from stream.read_back import read_strip, reader_since, waveform_in
 from stream.recent import WAVEFORM_S, Recent, Stretch
 from stream.topics import ALARM_STATE, ALARMS, FINDINGS, PATIENTS, ROLES, TRENDS, WAVEFORMS, Topic
 from stream.trouble import Signs, Trouble
 from stream.watermark import Epochs, Heard
-from stream.wire import decode, decode_waveform
+from stream.wire import decode
 
-__all__ = ["Follower", "Recent", "Stretch", "TrendMessage", "View"]
+__all__ = [
+    "DecodeError",
+    "Follower",
+    "Id",
+    "Recent",
+    "Stretch",
+    "TrendMessage",
+    "Trouble",
+    "View",
+    "adu_per_mv",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -30,18 +41,6 @@ HISTORY_S = 12 * 3600.0
 """How far back alarms and trends are read at the start."""
 PROBE_S = 1.0
 RETRY_S = 1.0
-
-
-def _in_order(bed: str) -> tuple[bool, list[tuple[int, str]]]:
-    """Return a sorting key by which bed 2 comes before bed 10, and no bed last.
-
-    Examples
-    --------
-    >>> sorted(["Bed 10", "", "Bed 2"], key=_in_order)
-    ['Bed 2', 'Bed 10', '']
-    """
-    parts = re.split(r"(\d+)", bed)
-    return not bed, [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
 
 
 class View:
@@ -67,7 +66,7 @@ class View:
         self.lost = 0
         self.monotonic_s = monotonic_s
         self.wall_ns = wall_ns
-        self._patients: dict[str, Recent] = {}
+        self._patients = Patients()
         self._heard = Heard()
         self._states = Epochs()
         self._signs = Signs(bootstrap, monotonic_s=monotonic_s, wall_ns=wall_ns)
@@ -77,17 +76,12 @@ class View:
     def reading(self) -> Iterator[dict[str, Recent]]:
         """Give the patients' memories while nothing changes them; copy what is needed and leave."""
         with self._lock:
-            yield self._patients
+            yield self._patients.known
 
     def patients(self) -> list[str]:
         """Return the ids of all patients who are not discharged, in the order of their beds."""
         with self._lock:
-            present = [
-                (_in_order(recent.registry.bed if recent.registry else ""), name)
-                for name, recent in self._patients.items()
-                if recent.registry is None or not recent.registry.discharged
-            ]
-        return [name for _, name in sorted(present)]
+            return self._patients.present()
 
     def broker_answered(self) -> None:
         """Note that the broker is alive; after a long silence its readers begin anew."""
@@ -95,7 +89,7 @@ class View:
             if self._signs.broker_answered():
                 # it may be another one, or have lost what it had: nothing old may stay
                 self.lost += 1
-                self._patients.clear()
+                self._patients = Patients()
                 self._heard = Heard()
                 self._states = Epochs()
 
@@ -122,40 +116,44 @@ class View:
             except DecodeError as error:
                 self.unreadable += 1
                 logger.warning("skipped record=%s: %s", record, error)
+            except Exception:  # what nobody has thought of must not take all others' screens down
+                self.unreadable += 1
+                logger.exception("skipped record=%s", record)
+        with self._lock:
+            since_ns = self.wall_ns() - round(HISTORY_S * 1e9)
+            self._patients.let_go(now_s=self.monotonic_s(), since_ns=since_ns)
 
     def _take(self, record: Incoming) -> None:
         value = record.value
         if value is None:
             if record.topic == PATIENTS.name and record.key is not None:
                 with self._lock:
-                    self._patients.pop(record.key, None)
+                    self._patients.forget(record.key)
             return
         if record.topic == WAVEFORMS.name:
-            now_s = self.monotonic_s()
-            waveform = decode_waveform(value)
+            waveform = waveform_in(value, key=record.key)
             with self._lock:
-                self._of(waveform.patient, record.partition).take_waveform(waveform, at_s=now_s)
+                recent = self._patients.of(waveform.patient, record.partition)
+                recent.take_waveform(waveform, at_s=self.monotonic_s())
         elif record.topic == FINDINGS.name:
             with self._lock:
-                findings = self._heard.findings(record)
-                if findings is not None:
-                    self._of(findings.patient, record.partition).take_findings(findings)
+                if (findings := self._heard.findings(record)) is not None:
+                    self._patients.of(findings.patient, record.partition).take_findings(findings)
         elif record.topic == ALARMS.name:
             with self._lock:
-                alarm = self._heard.alarm(record)
-                if alarm is not None:
-                    self._of(alarm.data.patient, record.partition).take_alarm(alarm.data)
+                if (alarm := self._heard.alarm(record)) is not None:
+                    self._patients.of(alarm.data.patient, record.partition).take_alarm(alarm.data)
         elif record.topic == ALARM_STATE.name:
             self._take_state(record, value)
         elif record.topic == PATIENTS.name:
             patient = decode(value, PatientMessage)
             with self._lock:
-                self._of(patient.patient, record.partition).registry = patient
+                now_s = self.monotonic_s()
+                self._patients.enter(patient, record.partition, now_s=now_s)
         elif record.topic == TRENDS.name:
             with self._lock:
-                trend = self._heard.trend(record)
-                if trend is not None:
-                    self._of(trend.patient, record.partition).take_trend(trend)
+                if (trend := self._heard.trend(record)) is not None:
+                    self._patients.of(trend.patient, record.partition).take_trend(trend)
         elif record.topic == ROLES.name:
             role = decode(value, RoleMessage)
             with self._lock:
@@ -172,16 +170,9 @@ class View:
             raise DecodeError(str(error)) from error
         with self._lock:
             if self._states.hears((record.topic, record.partition), state.epoch):
-                self._of(state.patient, record.partition).take_standing(
+                self._patients.of(state.patient, record.partition).take_standing(
                     alarms.standing(), silenced_until_ns=alarms.silenced_until_ns
                 )
-
-    def _of(self, patient: str, partition: int) -> Recent:
-        recent = self._patients.get(patient)
-        if recent is None:
-            recent = self._patients[patient] = Recent(patient)
-        recent.partition = partition
-        return recent
 
     def troubles(self, patient: str | None = None) -> list[Trouble]:
         """Return what is down; empty when all is well.
@@ -192,8 +183,9 @@ class View:
             Whose ECG must be judged and watched; without it, what is down for everybody.
         """
         with self._lock:
-            recent = self._patients.get(patient) if patient is not None else None
-            return self._signs.troubles(recent)
+            return self._signs.troubles(
+                None if patient is None else self._patients.known.get(patient)
+            )
 
 
 class Follower:
@@ -272,6 +264,8 @@ class Follower:
         ------
         BrokerError
             If the broker is away.
+        DecodeError
+            If a waveform of that time cannot be read.
         """
         with self._view.reading() as patients:
             recent = patients.get(event.patient)

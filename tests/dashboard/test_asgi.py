@@ -13,7 +13,7 @@ from dashboard.asgi import ASSETS, OnlyOurNames, make_app
 from dashboard.live import Live
 from dashboard.sockets import REFUSED
 from stream.actions import Actions
-from stream.view import Follower
+from stream.view import Follower, View
 from tests.dashboard.synthetic import Clocks, hear, new_view, ramp, waveform
 
 
@@ -73,10 +73,15 @@ def clocks() -> Clocks:
 
 
 @pytest.fixture
-def routes(clocks: Clocks) -> dict[str, ASGIApp]:
-    """Return our own routes by path."""
+def view(clocks: Clocks) -> View:
     view = new_view(clocks)
     hear(view, waveform(0, ramp(0, 100)))
+    return view
+
+
+@pytest.fixture
+def routes(view: View) -> dict[str, ASGIApp]:
+    """Return our own routes by path."""
     live = Live(view, Follower(view), mock.Mock(spec=Actions), Gate(["localhost"]))
     with mock.patch("streamlit.App") as app:
         make_app(live)
@@ -86,10 +91,16 @@ def routes(clocks: Clocks) -> dict[str, ASGIApp]:
     return found
 
 
-def test_health_says_what_is_down(routes: dict[str, ASGIApp], clocks: Clocks) -> None:
+def test_health_says_what_is_down(routes: dict[str, ASGIApp], view: View, clocks: Clocks) -> None:
     sent, body = ask(routes["/ecg/health"], "/ecg/health")
     assert sent[0]["status"] == 200
     assert json.loads(body) == {"patients": 1, "down": []}
+    for _ in range(4):
+        clocks.s += 1
+        view.broker_answered()
+    sent, body = ask(routes["/ecg/health"], "/ecg/health")
+    assert sent[0]["status"] == 503
+    assert json.loads(body) == {"patients": 1, "down": ["alarm", "score"]}
     clocks.s += 60
     sent, body = ask(routes["/ecg/health"], "/ecg/health")
     assert sent[0]["status"] == 503

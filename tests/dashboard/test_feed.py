@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from msgspec import structs
 from numpy.typing import NDArray
 
 from dashboard.access import Pass
 from dashboard.feed import SNAPSHOT_S, STATE_EVERY_S, Feed
 from stream.messages import PatientMessage
+from stream.topics import PATIENTS
 from stream.view import View
 from tests.dashboard.synthetic import (
     FS,
@@ -19,6 +21,7 @@ from tests.dashboard.synthetic import (
     beat,
     findings,
     hear,
+    incoming,
     new_view,
     ramp,
     status,
@@ -137,6 +140,62 @@ def test_new_stream_begins_anew_on_the_screen(view: View) -> None:
     found = said(feed)
     assert found["stream"][0]["stream"] == "s2"
     assert (found["samples"][0]["first"], len(found["samples"][0]["values"])) == (0, 20)
+
+
+def test_discharged_patient_leaves_the_central_station_and_is_called_so_at_the_bedside(
+    view: View,
+) -> None:
+    hear(view, waveform(0, ramp(0, 100)), waveform(0, ramp(0, 100), patient="p2"))
+    central, bedside = Feed(view, EVERYBODY), Feed(view, Pass(author="nurse", patient="p1"))
+    assert said(central)["state"][0]["known"] == ["p1", "p2"]
+    assert [s["discharged"] for s in said(bedside)["state"][0]["patients"]] == [False]
+    hear(view, PatientMessage(patient="p1", discharged=True))
+    assert said(central)["state"][0]["order"] == ["p2"]
+    (state,) = said(bedside)["state"]
+    assert state["known"] == []
+    assert [patient["discharged"] for patient in state["patients"]] == [True]
+    # who comes again begins anew, in a slot that is nobody else's
+    hear(view, PatientMessage(patient="p1"), waveform(100, ramp(100, 50)))
+    found = said(central)
+    assert [(s["patient"], s["slot"]) for s in found["stream"]] == [("p1", 2)]
+    assert [(block["slot"], block["first"]) for block in found["samples"]] == [(2, 0)]
+
+
+def test_nothing_is_said_of_a_removed_patient(view: View, clocks: Clocks) -> None:
+    hear(view, waveform(0, ramp(0, 100)), alarm())
+    feed = Feed(view, Pass(author="nurse", patient="p1"))
+    said(feed)
+    hear(view, alarm(sequence=2, event="acknowledged", acknowledged=True))
+    view.take([structs.replace(incoming(PATIENTS, b"", key="p1"), value=None)])
+    clocks.s += 1.0
+    found = said(feed)
+    assert found["samples"] == []
+    assert [(state["known"], state["patients"]) for state in found["state"]] == [([], [])]
+    hear(view, alarm(sequence=3, event="updated"))
+    assert said(feed)["state"][0]["known"] == ["p1"]
+
+
+def test_gain_travels_in_adu_per_mv_and_a_change_of_it_begins_the_trace_anew(view: View) -> None:
+    chunk = waveform(0, ramp(0, 100))
+    (mv,) = chunk.signals
+    feed = Feed(view, EVERYBODY)
+    for n, (unit, gain) in enumerate((("mV", 200.0), ("uV", 0.2), ("V", 400_000.0))):
+        signal = structs.replace(mv, unit=unit, gain=gain, baseline=n)
+        hear(view, structs.replace(chunk, first_sample=100 * n, signals=(signal,)))
+        found = said(feed)
+        assert found["stream"][0]["leads"] == [
+            {"name": "II", "gain": pytest.approx(400.0 if unit == "V" else 200.0), "baseline": n}
+        ]
+        assert (found["samples"][0]["first"], len(found["samples"][0]["values"])) == (100 * n, 100)
+        assert "stream" not in said(feed)
+
+
+def test_lead_whose_unit_is_no_voltage_is_not_drawn(view: View) -> None:
+    chunk = waveform(0, ramp(0, 100, 2))
+    strange = structs.replace(chunk.signals[0], unit="NU")
+    hear(view, structs.replace(chunk, signals=(strange, chunk.signals[1])))
+    found = said(Feed(view, Pass(author="nurse", patient="p1")))
+    assert [lead["name"] for lead in found["stream"][0]["leads"]] == ["V1"]
 
 
 def test_screen_begins_anew_after_the_broker_was_away(view: View, clocks: Clocks) -> None:

@@ -2,10 +2,13 @@
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from unittest import mock
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from dashboard import live as shared
@@ -14,7 +17,7 @@ from dashboard.live import Live, install
 from ecg.alarm import Limits
 from stream.actions import Actions, BrokerError
 from stream.messages import PatientMessage, TrendMessage
-from stream.view import Follower
+from stream.view import DecodeError, Follower
 from tests.dashboard.synthetic import (
     START_NS,
     Clocks,
@@ -110,6 +113,19 @@ def test_bedside_shows_the_patient_of_the_address_else_the_first(live: Live) -> 
         assert f'"patient": "{patient}"' in component.proto.json
 
 
+def test_name_of_a_bed_is_no_markdown(live: Live) -> None:
+    hear(live.view, PatientMessage(patient="p1", bed="[log in](http://evil.test)"))
+    (expander,) = bedside_page(patient="p1").expander
+    assert r"\[log in\]\(http\://evil\.test\) · p1" in expander.label
+
+
+@pytest.mark.parametrize("patient", ["[log in](http://evil.test)", "x" * 65, "p 1", "-"])
+def test_address_that_names_no_patient_is_refused(live: Live, patient: str) -> None:
+    test = bedside_page(patient=patient)
+    assert "names no patient" in words(test)
+    assert not test.get("bidi_component")
+
+
 def test_limits_are_asked_for_by_name_and_wrong_ones_refused(live: Live) -> None:
     hear(live.view, PatientMessage(patient="p1", bed="Bed 1", limits=Limits(hr_high=130)))
     test = bedside_page(patient="p1")
@@ -128,6 +144,43 @@ def test_limits_are_asked_for_by_name_and_wrong_ones_refused(live: Live) -> None
     assert "hr_low must be below hr_high" in words(test)
 
 
+def test_limits_can_be_set_again_when_they_hold(live: Live) -> None:
+    first = Limits(hr_high=130.5, pause_s=2.25)
+    hear(live.view, PatientMessage(patient="p1", limits=first))
+    test = bedside_page(patient="p1")
+    test.number_input[0].set_value(135)
+    test.button[0].click().run()
+    assert "Asked for" in words(test)
+    hear(live.view, PatientMessage(patient="p1", limits=replace(first, hr_high=135)))
+    test.number_input[0].set_value(145)
+    test.button[0].click().run()
+    assert "Asked for" in words(test)
+    acting = live.actions.limits
+    assert isinstance(acting, mock.Mock)
+    # what nobody has touched stays as it was, also where it is no round number
+    assert [call.args[1] for call in acting.call_args_list] == [
+        replace(first, hr_high=135),
+        replace(first, hr_high=145),
+    ]
+
+
+def test_limits_that_somebody_else_has_set_are_shown_before_they_are_changed(live: Live) -> None:
+    hear(live.view, PatientMessage(patient="p1"))
+    test = bedside_page(patient="p1")
+    hear(live.view, PatientMessage(patient="p1", limits=Limits(hr_low=40)))
+    test.number_input[0].set_value(145)
+    test.button[0].click().run()
+    assert "changed meanwhile" in words(test)
+    acting = live.actions.limits
+    assert isinstance(acting, mock.Mock)
+    acting.assert_not_called()
+    assert test.number_input[0].value == 120
+    assert test.number_input(key="limits-p1-hr_low").value == 40
+    test.number_input[0].set_value(145)
+    test.button[0].click().run()
+    acting.assert_called_once_with("p1", Limits(hr_high=145, hr_low=40), author="unnamed")
+
+
 def test_alarms_page_acknowledges_by_id(live: Live) -> None:
     hear(live.view, PatientMessage(patient="p1", bed="Bed *1*"), waveform(0, ramp(0, 100)))
     hear(live.view, alarm(), alarm(alarm_id="hr-1", code="hr_high", priority="medium"))
@@ -144,7 +197,8 @@ def test_alarms_page_acknowledges_by_id(live: Live) -> None:
 
 def test_alarms_page_without_anything_says_so(live: Live) -> None:
     said = words(alarms_page())
-    assert "No alarms at this moment." in said
+    assert "No alarms: no patient is being monitored." in said
+    assert "No alarms at this moment." not in said
     assert "No alarm has been raised in the last 12 hours." in said
     assert "No patient is being monitored yet." in said
 
@@ -156,6 +210,24 @@ def test_alarms_page_says_that_the_broker_is_gone(live: Live, clocks: Clocks) ->
     assert "No alarms at this moment." not in said
 
 
+def test_alarms_page_calls_nothing_quiet_while_nobody_watches(live: Live, clocks: Clocks) -> None:
+    for patient, bed in (("p1", "Bed *1*"), ("p2", "Bed 2")):
+        hear(live.view, PatientMessage(patient=patient, bed=bed), waveform(0, ramp(0, 100)))
+    assert "No alarms at this moment." in words(alarms_page())
+    hear(live.view, PatientMessage(patient="p2", bed="Bed 2", standby=True), alarm())
+    for _ in range(4):
+        clocks.s += 1
+        live.view.broker_answered()
+    said = words(alarms_page())
+    assert "SYSTEM DOWN — alarm of Bed *1* · p1: nobody looks for alarms" in said
+    assert "VT 142>100" in said
+    hear(live.view, alarm(sequence=2, event="ended", holds=False))
+    hear(live.view, PatientMessage(patient="p2", bed="Bed 2"))
+    said = words(alarms_page())
+    assert "SYSTEM DOWN — alarm of all 2 patients" in said
+    assert "No alarms" not in said
+
+
 def test_history_has_events_and_a_strip(live: Live) -> None:
     hear(live.view, waveform(0, ramp(0, 1500)), alarm(sample=1299))
     hear(live.view, alarm(sequence=2, event="acknowledged", acknowledged=True, author="Kim"))
@@ -164,6 +236,24 @@ def test_history_has_events_and_a_strip(live: Live) -> None:
     assert list(table.value["event"]) == ["acknowledged", "raised"]
     assert list(table.value["by"]) == ["Kim", ""]
     assert len(test.get("plotly_chart")) == 1
+
+
+@pytest.mark.parametrize("browser", ["Asia/Kolkata", None, "Nowhere/Else"])
+def test_times_are_those_of_the_browsers_zone_else_the_servers_by_name(
+    live: Live, monkeypatch: pytest.MonkeyPatch, browser: str | None
+) -> None:
+    monkeypatch.setattr(type(st.context), "timezone", browser)
+    hear(live.view, waveform(0, ramp(0, 1500)), alarm(sample=1299))
+    here = datetime.fromtimestamp(START_NS / 1e9, tz=UTC).astimezone()
+    wanted = "2023-11-15 03:43:20" if browser == "Asia/Kolkata" else f"{here:%Y-%m-%d %H:%M:%S %Z}"
+    assert f"since {wanted} ·" in words(alarms_page())
+
+
+@pytest.mark.parametrize("error", [BrokerError("it is away"), DecodeError("it is garbage")])
+def test_strip_that_cannot_be_read_is_said(live: Live, error: Exception) -> None:
+    hear(live.view, alarm(sample=1299))
+    with mock.patch.object(Follower, "strip", side_effect=error):
+        assert f"The strip cannot be read: {error}" in words(alarms_page())
 
 
 def test_trends_show_what_is_kept(live: Live) -> None:

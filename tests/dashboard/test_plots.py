@@ -1,5 +1,9 @@
 """Figures: what they show, and what they leave out."""
 
+from dataclasses import replace
+from datetime import UTC
+from zoneinfo import ZoneInfo
+
 import numpy as np
 import pytest
 
@@ -42,6 +46,23 @@ def test_strip_is_on_ecg_paper() -> None:
     assert (layout.yaxis.dtick, layout.yaxis.minor.dtick) == (0.5, 0.1)
 
 
+@pytest.mark.parametrize(("unit", "gain"), [("uV", 0.2), ("µV", 0.2), ("V", 200_000.0)])
+def test_strip_is_in_millivolts_whatever_the_unit(unit: str, gain: float) -> None:
+    whole = strip(1)
+    signal = Signal(name="II", kind="ecg", unit=unit, gain=gain, baseline=1024)
+    figure = strip_figure(replace(whole, signals=(signal,)))
+    assert figure.data[0].y[300] == pytest.approx(1.0)
+
+
+def test_names_are_no_markup_in_a_figure() -> None:
+    whole = strip(1)
+    signal = Signal(name="<b>II</b>", kind="ecg", unit="mV", gain=200.0, baseline=0)
+    figure = strip_figure(replace(whole, signals=(signal,)), title="Bed <a href='x'>1 & 2")
+    assert figure.layout.title.text == "Bed &lt;a href='x'&gt;1 &amp; 2"
+    assert figure.layout.annotations[0].text == "<b>&lt;b&gt;II&lt;/b&gt;</b>"
+    assert figure.data[0].name == "&lt;b&gt;II&lt;/b&gt;"
+
+
 def test_strip_leaves_out_what_is_not_ecg() -> None:
     whole = strip()
     signals = (whole.signals[0], Signal(name="PLETH", kind="ppg", unit="NU", gain=1.0, baseline=0))
@@ -78,9 +99,24 @@ def minute(hours_ago: float, mean: float | None, v: int) -> TrendMessage:
 
 def test_trend_shows_the_hours_asked_for_and_gaps() -> None:
     minutes = [minute(3.0, 60, 9), minute(0.9, 72, 1), minute(0.5, None, 0), minute(0.1, 80, 4)]
-    figure = trend_figure(minutes, hours=1, now_ns=NOW_NS, limits=(50, 120))
+    figure = trend_figure(minutes, hours=1, now_ns=NOW_NS, limits=(50, 120), zone=UTC)
     by_name = {trace.name: trace for trace in figure.data}
     assert list(by_name["HR mean"].y) == [72, None, 80]
     assert not by_name["HR mean"].connectgaps
     assert list(by_name["V per minute"].y) == [1, 0, 4]
     assert sorted(shape.y0 for shape in figure.layout.shapes) == [50, 120]
+
+
+def test_trend_is_in_the_order_of_time_also_after_a_clock_was_ahead() -> None:
+    minutes = [minute(0.9, 72, 0), minute(0.1, 73, 0), minute(0.8, 74, 0)]
+    figure = trend_figure(minutes, hours=1, now_ns=NOW_NS, limits=None, zone=UTC)
+    by_name = {trace.name: trace for trace in figure.data}
+    assert list(by_name["HR mean"].y) == [72, 74, 73]
+
+
+def test_trend_is_in_the_time_of_its_zone_and_names_it() -> None:
+    zone = ZoneInfo("Asia/Kolkata")
+    figure = trend_figure([minute(0.5, 72, 0)], hours=1, now_ns=NOW_NS, limits=None, zone=zone)
+    # 2023-11-14 22:13:20 UTC
+    assert [time.isoformat() for time in figure.data[0].x] == ["2023-11-15T03:13:20"]
+    assert figure.layout.xaxis.title.text == "IST"

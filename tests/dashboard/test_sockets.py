@@ -12,7 +12,8 @@ import pytest
 from starlette.websockets import WebSocket
 
 from dashboard.access import TOKEN_S, Gate, Pass
-from dashboard.sockets import EXPIRED, REFUSED, LiveSocket
+from dashboard.feed import Feed
+from dashboard.sockets import EXPIRED, FAILED, REFUSED, LiveSocket
 from stream.actions import Actions, BrokerError
 from tests.dashboard.synthetic import Clocks, hear, new_view, ramp, waveform
 
@@ -117,6 +118,15 @@ def test_central_station_may_act_for_everybody(gate: Gate, actions: mock.Mock) -
     replies, _ = talk(gate, actions, [ask], token=token_of(gate, None))
     assert replies[0]["ok"]
     actions.silence.assert_called_once_with("p7", seconds=120, author="nurse")
+
+
+def test_socket_whose_sending_fails_is_closed_with_its_reason_in_the_log(
+    gate: Gate, actions: mock.Mock, caplog: pytest.LogCaptureFixture
+) -> None:
+    with mock.patch.object(Feed, "tick", side_effect=ArithmeticError("a bug")):
+        _, sent = talk(gate, actions, token=token_of(gate))
+    assert closed(sent) == FAILED
+    assert "a bug" in caplog.text
 
 
 @pytest.mark.parametrize(

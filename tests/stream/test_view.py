@@ -1,6 +1,7 @@
 """The view: bounded memory of each patient, ages, and what is down."""
 
 from dataclasses import replace
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -10,12 +11,13 @@ from ecg.alarm import Action
 from ecg.alarm_cycle import PatientAlarms
 from ecg.chunk import MISSING
 from stream.kafka import Incoming
-from stream.messages import AlarmState, PatientMessage, RoleMessage
+from stream.messages import AlarmState, PatientMessage, RoleMessage, TrendMessage
+from stream.patients import DISCHARGED_S
 from stream.recent import WAVEFORM_S, Recent
 from stream.topics import ALARM_STATE, FINDINGS, PATIENTS, WAVEFORMS, Topic
 from stream.trouble import SILENT_S
-from stream.view import View
-from stream.wire import encode
+from stream.view import HISTORY_S, View
+from stream.wire import encode, encode_waveform
 from tests.dashboard.synthetic import (
     FS,
     START_NS,
@@ -45,6 +47,23 @@ def view(clocks: Clocks) -> View:
 def recent_of(view: View, patient: str = "p1") -> Recent:
     with view.reading() as patients:
         return patients[patient]
+
+
+def minute(number: int, *, start_ns: int | None = None) -> TrendMessage:
+    """Return the patient's minute of that number from the start of the stream."""
+    return TrendMessage(
+        patient="p1",
+        epoch=1,
+        stream="s1",
+        first_sample=6000 * number,
+        end_sample=6000 * (number + 1),
+        start_ns=START_NS + number * 60_000_000_000 if start_ns is None else start_ns,
+        heart_rate_mean=72.0,
+        heart_rate_min=70.0,
+        heart_rate_max=75.0,
+        beats={"N": 70},
+        unfit_s=0.0,
+    )
 
 
 def role(clocks: Clocks, name: str = "alarm") -> RoleMessage:
@@ -171,6 +190,25 @@ def test_alarm_keeps_the_10_s_before_it(view: View) -> None:
     assert (strip.first_sample, strip.end_sample) == (300, 1300)
 
 
+def test_minutes_go_on_after_a_sources_clock_was_ahead(view: View) -> None:
+    hear(view, minute(0), minute(1, start_ns=START_NS + 3_600_000_000_000), minute(2), minute(2))
+    assert [m.first_sample for m in recent_of(view).trends] == [0, 6000, 12_000]
+
+
+def test_part_of_a_strip_is_not_kept_for_the_whole(view: View) -> None:
+    hear(view, waveform(0, ramp(0, 4000)))
+    # told late: its first seconds have gone; told early: its last have not come
+    hear(view, alarm(alarm_id="late", sample=1500), alarm(alarm_id="early", sample=4200))
+    hear(view, alarm(alarm_id="whole", sample=2500))
+    assert list(recent_of(view).strips) == ["whole"]
+
+
+def test_strip_of_the_first_seconds_of_a_stream_is_whole(view: View) -> None:
+    hear(view, waveform(0, ramp(0, 500)), alarm(sample=399))
+    strip = recent_of(view).strips["vt-1"]
+    assert (strip.first_sample, strip.end_sample) == (0, 400)
+
+
 def test_age_counts_from_arrival_when_the_source_clock_is_ahead(view: View, clocks: Clocks) -> None:
     hear(view, waveform(0, ramp(0, 100), source_ns=START_NS + 3_600_000_000_000))
     clocks.s += 3.0
@@ -188,6 +226,56 @@ def test_patients_are_in_the_order_of_their_beds_without_the_discharged(view: Vi
     for patient, bed in (("a", "Bed 10"), ("b", "Bed 2"), ("c", ""), ("d", "Bed 1")):
         hear(view, PatientMessage(patient=patient, bed=bed, discharged=patient == "d"))
     assert view.patients() == ["b", "a", "c"]
+
+
+def test_little_is_kept_of_who_has_been_discharged_for_a_while(view: View, clocks: Clocks) -> None:
+    entry = PatientMessage(patient="p1", bed="Bed 1")
+    hear(view, entry, waveform(0, ramp(0, 1500)), findings(1499, beats=(beat(10),)))
+    hear(view, alarm(sample=1299), alarm(sequence=2, event="ended", holds=False), minute(0))
+    hear(view, structs.replace(entry, discharged=True))
+    clocks.s += DISCHARGED_S - 1.0
+    hear(view, PatientMessage(patient="p2"))
+    assert recent_of(view).trends
+    clocks.s += 2.0
+    hear(view, PatientMessage(patient="p2"))
+    recent = recent_of(view)
+    assert (recent.bed, recent.discharged, recent.partition) == ("Bed 1", True, 0)
+    # the history of the alarms is that of 12 hours, whoever has left
+    assert [event.event for event in recent.events.after(0)] == ["raised", "ended"]
+    assert recent.stretch(0) is None
+    assert (len(recent.trends), len(recent.strips), recent.beats.count) == (0, 0, 0)
+    clocks.s += HISTORY_S
+    hear(view, PatientMessage(patient="p2"))
+    assert recent_of(view).events.after(0) == []
+    assert recent_of(view).bed == "Bed 1"
+    # who comes again begins anew
+    hear(view, entry, waveform(1500, ramp(1500, 100)), minute(1))
+    recent = recent_of(view)
+    assert (recent.end_sample, len(recent.trends), view.patients()) == (1600, 1, ["p1", "p2"])
+
+
+def test_discharge_that_is_undone_costs_nothing(view: View, clocks: Clocks) -> None:
+    hear(view, waveform(0, ramp(0, 100)), PatientMessage(patient="p1", discharged=True))
+    hear(view, PatientMessage(patient="p1"))
+    clocks.s += DISCHARGED_S + 1.0
+    hear(view, PatientMessage(patient="p2"))
+    assert recent_of(view).end_sample == 100
+
+
+def test_removed_patient_who_comes_again_is_not_taken_for_discharged(
+    view: View, clocks: Clocks
+) -> None:
+    hear(view, PatientMessage(patient="p1", discharged=True))
+    view.take([structs.replace(incoming(PATIENTS, b"", key="p1"), value=None)])
+    hear(view, waveform(0, ramp(0, 100)), alarm())
+    clocks.s += DISCHARGED_S + 1.0
+    hear(view, PatientMessage(patient="p2"))
+    assert recent_of(view).end_sample == 100
+
+
+def test_bed_with_a_raised_digit_has_its_place(view: View) -> None:
+    hear(view, PatientMessage(patient="a", bed="Zimmer 5²"), PatientMessage(patient="b", bed="٤"))
+    assert view.patients() == ["b", "a"]
 
 
 def test_patient_deleted_from_the_registry_is_forgotten(view: View) -> None:
@@ -257,6 +345,43 @@ def test_garbage_is_counted_and_stops_nobody(view: View, topic: Topic) -> None:
     hear(view, waveform(0, ramp(0, 100)))
     assert view.unreadable == 2
     assert view.patients() == ["p1"]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"fs": 1e12},
+        {"fs": 1e7},
+        {"fs": float("inf")},
+        {"fs": 1e-300},
+        {"first_sample": 2**63},
+        {"first_sample": 2**53},
+    ],
+    ids=str,
+)
+def test_waveform_with_absurd_numbers_is_counted_and_stops_nobody(
+    view: View, wrong: dict[str, float]
+) -> None:
+    absurd = structs.replace(waveform(0, ramp(0, 10), patient="odd"), **wrong)
+    hear(view, absurd, waveform(0, ramp(0, 100)))
+    assert view.unreadable == 1
+    assert view.patients() == ["p1"]
+
+
+def test_waveform_under_another_patients_key_is_not_taken(view: View) -> None:
+    hear(view, waveform(0, ramp(0, 100)))
+    foreign = encode_waveform(waveform(100, ramp(100, 100)))
+    view.take([incoming(WAVEFORMS, foreign, key="p2", partition=7)])
+    assert view.unreadable == 1
+    assert (recent_of(view).end_sample, recent_of(view).partition) == (100, 0)
+
+
+def test_message_that_breaks_the_view_itself_stops_nobody(view: View) -> None:
+    with mock.patch.object(Recent, "take_findings", side_effect=MemoryError):
+        hear(view, findings(99))
+    hear(view, waveform(0, ramp(0, 100)))
+    assert view.unreadable == 1
+    assert recent_of(view).end_sample == 100
 
 
 def test_heart_rate_and_ventricular_beats_are_of_the_last_minute(view: View) -> None:
