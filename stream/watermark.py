@@ -126,7 +126,6 @@ class Heard:
             self._takeover(message, value)
             return None
         alarm = decode(value, AlarmMessage)
-        check_key(message, alarm.subject)
         if not self.epochs.hears(_place(message), alarm.epoch):
             return None
         last = self.sequences.setdefault(message.partition, OrderedDict())
