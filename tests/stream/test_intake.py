@@ -10,6 +10,7 @@ import pytest
 
 from ecg.chunk import Chunk
 from stream import score_intake
+from stream.chunks import LONGEST_S
 from stream.dead_letter import DeadLetters
 from stream.kafka import Incoming
 from stream.ledger import Ledger
@@ -175,6 +176,18 @@ def test_chunks_are_those_of_the_messages_in_full() -> None:
             assert getattr(one, name) == getattr(expected, name)
         for name in ("discontinuity", "source_ns", "sent_ns"):
             assert getattr(one, name) == getattr(expected, name)
+
+
+def test_message_that_is_too_long_is_given_up_and_others_go_on() -> None:
+    desk = Desk()
+    longest = waveform("p1", noise(LONGEST_S))
+    assert desk.take([longest]) == [("p1", 0)]
+    known = waveform("p1", noise(11), first_sample=2500)
+    unknown = waveform("p3", noise(11))
+    after = waveform("p1", noise(1), first_sample=5250)
+    assert desk.take([known, unknown, waveform("p2", noise(1)), after]) == [("p2", 0), ("p1", 5250)]
+    assert desk.letters.given_up == [(1, "refused"), (2, "refused")]
+    assert desk.committed() == 0
 
 
 def test_bad_messages_of_a_known_patient_are_given_up() -> None:
