@@ -16,6 +16,12 @@ class Inbox(Protocol):
     def start(self, partition: int, at: Mapping[str, int] | None = None) -> None:
         """Let a new partition flow."""
 
+    def hold(self, partition: int) -> None:
+        """Give nothing of a partition until ``release``."""
+
+    def release(self, partition: int) -> None:
+        """Let a partition that was held flow again."""
+
     def committed(self, places: Iterable[Place]) -> dict[Place, int]:
         """Return committed offsets."""
 
