@@ -4,6 +4,7 @@ import contextlib
 import email.utils
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Literal
 
 import httpcore
@@ -96,6 +97,8 @@ class Poster:
             timeout=httpx.Timeout(WHOLE_S, connect=CONNECT_S),
             follow_redirects=False,
             trust_env=False,
+            # a receiver's cookies are not ours to keep: they would only grow from post to post
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
             headers={"user-agent": "RhythmWatch", "content-type": "application/cloudevents+json"},
         )
 

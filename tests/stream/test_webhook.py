@@ -56,6 +56,19 @@ def test_every_secret_signs() -> None:
     assert signatures == [Webhook(s).sign("a1.1", at, body().decode()) for s in SECRETS]
 
 
+def test_cookies_are_not_kept() -> None:
+    cookies: list[str | None] = []
+
+    def take(request: httpx.Request) -> httpx.Response:
+        cookies.append(request.headers.get("cookie"))
+        return httpx.Response(204, headers={"set-cookie": f"visit{len(cookies)}=x; Path=/"})
+
+    e1 = poster(take)
+    for sequence in range(3):
+        assert e1.post(f"a1.{sequence}", body(), now_ns=NOW_NS).result == "delivered"
+    assert cookies == [None, None, None]
+
+
 def test_redirect_is_not_followed() -> None:
     asked: list[str] = []
 
