@@ -7,6 +7,11 @@ from stream.dead_letter import Reason
 from stream.kafka import Incoming, Place, Polled
 
 
+def group_of(endpoint: str) -> str:
+    """Return the consumer group of an endpoint: its offset is what has been delivered."""
+    return f"notify-{endpoint}"
+
+
 class Inbox(Protocol):
     """What a courier needs of ``stream.kafka.Consumer``."""
 
