@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import cast
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -150,6 +151,18 @@ def test_nothing_is_given_up_of_a_device_that_does_not_flood_others(
     desk.take(stream("p1", SHARE + 30, pace_s=pace_s), now_s=now_s)
     assert desk.letters.given_up == []
     assert desk.part.n_waiting == 30
+
+
+def test_device_that_sends_no_rate_is_given_up_where_others_would_wait(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(score_intake, "MAX_WAITING", 20)
+    desk = Desk()
+    desk.take(stream("p2", 1))
+    sent = stream("p1", SHARE + 21)
+    sent[SHARE] = msgspec.structs.replace(sent[SHARE], fs=0.0)
+    desk.take(sent)
+    assert desk.letters.given_up == [(1 + SHARE + 20, "over-quota")]
 
 
 def test_chunks_are_those_of_the_messages_in_full() -> None:

@@ -112,6 +112,14 @@ def test_body_that_is_not_text_is_refused_without_a_request() -> None:
     assert poster(never).post("a1.1", b"\xff\xfe", now_ns=NOW_NS).result == "refused"
 
 
+@pytest.mark.parametrize("event_id", ["ä.1", "a1\n.1", "a 1.1", "\x7f", ""])
+def test_id_that_no_header_can_hold_is_refused_without_a_request(event_id: str) -> None:
+    def never(request: httpx.Request) -> httpx.Response:
+        raise AssertionError("must not be asked")
+
+    assert poster(never).post(event_id, body(), now_ns=NOW_NS).result == "refused"
+
+
 @pytest.mark.parametrize(
     ("retry_after", "expected_s"),
     [
@@ -121,6 +129,7 @@ def test_body_that_is_not_text_is_refused_without_a_request() -> None:
         (format_datetime(datetime.fromtimestamp(NOW_NS // 10**9 + 60, tz=UTC), usegmt=True), 59.5),
         (format_datetime(datetime.fromtimestamp(0, tz=UTC), usegmt=True), 0.0),
         ("soon", None),
+        ("Fri, 01 Jan 99999999999999999999 00:00:00 GMT", None),
         ("-5", None),
         ("1e9", None),
     ],
