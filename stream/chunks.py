@@ -19,6 +19,10 @@ _ADU_PER_MV = {"mv": 1.0, "uv": 1e3, "µv": 1e3, "μv": 1e3, "v": 1e-3}
 """What a gain in ADU per unit is multiplied by."""
 _INT16 = np.dtype("<i2")
 
+LONGEST_S = 10.0
+"""Signal in a message at most. Of each second of ECG ``score`` says up to a kilobyte, and what it
+takes of a patient in a tick is answered by one message, which must fit into what a broker takes."""
+
 
 def adu_per_mv(signal: Signal) -> float | None:
     """Return a lead's gain in ADU per mV; None where its unit is no voltage.
@@ -38,8 +42,16 @@ def chunk_of(message: Waveform) -> Chunk:
     Raises
     ------
     ChunkError
-        If there is no ECG lead, or its unit is no voltage.
+        If there is no ECG lead, its unit is no voltage, or the message is longer
+        than ``LONGEST_S``.
     """
+    samples = message.array()
+    n_samples = len(samples)
+    if n_samples > LONGEST_S * message.fs:
+        raise ChunkError(
+            f"a message must hold at most {LONGEST_S:g} s of signal, got {n_samples} samples at "
+            f"{message.fs:g} Hz; cut it into several"
+        )
     columns = _ecg_columns(message)
     if not columns:
         kinds = ", ".join(sorted({signal.kind for signal in message.signals}))
@@ -60,7 +72,7 @@ def chunk_of(message: Waveform) -> Chunk:
         fs=message.fs,
         leads=tuple(signal.name for signal in signals),
         # a selection of columns lies column by column: for that the signal path is not compiled
-        samples=np.ascontiguousarray(message.array()[:, columns], dtype=np.int16),
+        samples=np.ascontiguousarray(samples[:, columns], dtype=np.int16),
         gain=tuple(gains),
         baseline=tuple(signal.baseline for signal in signals),
         discontinuity=message.discontinuity,
@@ -136,7 +148,7 @@ class Known:
         ):
             return None
         n_samples, rest = divmod(len(head.samples), 2 * self.n_signals)
-        if rest:
+        if rest or n_samples > LONGEST_S * head.fs:
             return None
         samples = np.ndarray((n_samples, self.n_signals), _INT16, head.samples)
         if self.columns is not None:

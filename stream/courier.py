@@ -14,7 +14,7 @@ from stream.endpoint import Endpoint
 from stream.errors import DecodeError, FencedError
 from stream.inbox import Burial, Inbox
 from stream.kafka import Incoming, Place
-from stream.outbox import Attempt, Commit, Event, GivenUp, Lane, Outbox
+from stream.outbox import ESCALATE_S, WINDOW, Attempt, Commit, Event, GivenUp, Lane, Outbox
 from stream.topics import ALARMS
 from stream.watermark import Epochs, Heard
 from stream.webhook import Answer, Poster
@@ -97,7 +97,9 @@ class Courier:
         self._clock = clock
         self._on_delivery = on_delivery
         self._monotonic_s = monotonic_s
-        self._outbox = Outbox(has_fallback="fallback" in posters, gone=gone)
+        self._outbox = Outbox(has_fallback="fallback" in posters, window=WINDOW, gone=gone)
+        self._well_s = monotonic_s()
+        """When the endpoint took something last, or had nothing to take."""
         self._answers: queue.SimpleQueue[tuple[Attempt, Answer]] = queue.SimpleQueue()
         self._in_flight: Counter[Lane] = Counter()
         self._heard: dict[int, Heard] = {}
@@ -119,7 +121,10 @@ class Courier:
             If the broker is away: make a new courier, which reads again what is
             not committed.
         """
-        polled = self._inbox.poll(timeout_s, max_messages=_MOST_AT_ONCE)
+        room = self._room()
+        for partition in self._heard:
+            (self._inbox.release if room else self._inbox.hold)(partition)
+        polled = self._inbox.poll(timeout_s, max_messages=room or 1)
         self._outbox.forget(polled.revoked)
         for partition in polled.revoked:
             self._committed.pop(partition, None)
@@ -142,6 +147,19 @@ class Courier:
         while self.busy and (left := deadline - self._monotonic_s()) > 0:
             self._collect(left)
         self._commit(at_once=True)
+
+    def _room(self) -> int:
+        """Return how many messages to read: none where a receiver that is well has enough to do.
+
+        What is not read stays in Kafka, where nothing has to be given up for it. A receiver that
+        takes nothing must not keep red alarms from the fallback, so there reading goes on.
+        """
+        now_s = self._monotonic_s()
+        if len(self._outbox) == 0:
+            self._well_s = now_s
+        if now_s - self._well_s >= ESCALATE_S:
+            return _MOST_AT_ONCE
+        return min(_MOST_AT_ONCE, WINDOW - len(self._outbox))
 
     def _begin(self, partition: int) -> None:
         place = (ALARMS.name, partition)
@@ -214,6 +232,8 @@ class Courier:
                 return
             timeout_s = None
             self._in_flight[attempt.lane] -= 1
+            if attempt.lane == "endpoint" and answer.result == "delivered":
+                self._well_s = self._monotonic_s()
             self._tell(attempt, answer)
             for given_up in self._outbox.finish(attempt, answer, self._monotonic_s()):
                 self._give_up(given_up)

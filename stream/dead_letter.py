@@ -19,6 +19,10 @@ logger = logging.getLogger(__name__)
 KEPT_BYTES = 4096
 """Bytes of a message that its dead letter keeps: enough to see what it was, while a dead letter
 stays far below the broker's limit for one message."""
+KEPT_KEY = 256
+KEPT_DETAIL = 1000
+"""Characters kept of a key, and of what was wrong, which may quote the message: both are as long
+as whoever sent it has made them."""
 
 Reason = Literal[
     "unreadable",
@@ -54,11 +58,12 @@ def dead_letter(
     topic, partition, offset
         Where the message stands.
     key, value : bytes or None
-        As read; any bytes. Of the value the first ``KEPT_BYTES`` are kept.
+        As read; any bytes. Of the value the first ``KEPT_BYTES`` are kept, of the key
+        ``KEPT_KEY`` characters.
     reason : str
         A few words that are the same for every such case, to count by.
     detail : str
-        What exactly was wrong with this one.
+        What exactly was wrong with this one; ``KEPT_DETAIL`` characters are kept.
     at_ns : int
         Now, in ns UTC.
 
@@ -74,9 +79,9 @@ def dead_letter(
         partition=partition,
         offset=offset,
         reason=reason,
-        detail=detail,
+        detail=detail[:KEPT_DETAIL],
         at_ns=at_ns,
-        key=None if key is None else key.decode(errors="backslashreplace"),
+        key=None if key is None else key.decode(errors="backslashreplace")[:KEPT_KEY],
         value=(value or b"")[:KEPT_BYTES],
     )
 
@@ -107,10 +112,6 @@ class DeadLetters:
         BrokerError
             If it cannot be sent.
         """
-        logger.warning(
-            "gave up %s: %s: %s", message, reason, detail, extra={"record": str(message)}
-        )
-        COUNTED.labels(self._role, reason).inc()
         letter = dead_letter(
             topic=message.topic,
             partition=message.partition,
@@ -121,9 +122,13 @@ class DeadLetters:
             detail=detail,
             at_ns=self._clock.now_ns(),
         )
+        logger.warning(
+            "gave up %s: %s: %s", message, reason, letter.detail, extra={"record": str(message)}
+        )
+        COUNTED.labels(self._role, reason).inc()
         self._producer.send(
             DEAD_LETTERS.name,
-            message.key,
+            letter.key,
             encode(letter),
             partition=message.partition % self._producer.partitions(DEAD_LETTERS.name),
         )

@@ -23,11 +23,23 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _METADATA = frozenset(
     ipaddress.ip_address(text)
-    for text in ("169.254.169.254", "100.100.100.200", "192.0.0.192", "fd00:ec2::254")
+    for text in (
+        "169.254.169.254",
+        "100.100.100.200",
+        "168.63.129.16",
+        "192.0.0.192",
+        "fd00:ec2::254",
+        "fd00:ec2::23",
+        "fd20:ce::254",
+    )
 )
-"""Where clouds keep credentials for any process that asks; some of these look private."""
+"""Where clouds keep credentials for any process that asks; some look private, one looks public."""
 
-_SHARED = ipaddress.ip_network("100.64.0.0/10")
+_INSIDE = tuple(
+    ipaddress.ip_network(text) for text in ("100.64.0.0/10", "fec0::/10", "64:ff9b:1::/48")
+)
+"""What leads inside though it does not count as private: addresses that a provider's customers
+share, site-local ones of old, and a network's own translation to IPv4."""
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
@@ -50,12 +62,10 @@ def refusal(address: Address, *, allow_private: bool) -> str | None:
         return "link-local or metadata address, never permitted"
     if address.is_multicast or address.is_unspecified:
         return "not the address of one machine, never permitted"
-    if address.is_global:
+    inside = any(address in network for network in _INSIDE)
+    if address.is_global and not inside:
         return None
-    if address.is_loopback or (address.is_private and not address.is_reserved):
-        inside = True
-    else:
-        inside = address.version == 4 and address in _SHARED
+    inside |= address.is_loopback or (address.is_private and not address.is_reserved)
     if not inside:
         return "reserved address, never permitted"
     if not allow_private:

@@ -7,6 +7,11 @@ from stream.dead_letter import Reason
 from stream.kafka import Incoming, Place, Polled
 
 
+def group_of(endpoint: str) -> str:
+    """Return the consumer group of an endpoint: its offset is what has been delivered."""
+    return f"notify-{endpoint}"
+
+
 class Inbox(Protocol):
     """What a courier needs of ``stream.kafka.Consumer``."""
 
@@ -15,6 +20,12 @@ class Inbox(Protocol):
 
     def start(self, partition: int, at: Mapping[str, int] | None = None) -> None:
         """Let a new partition flow."""
+
+    def hold(self, partition: int) -> None:
+        """Give nothing of a partition until ``release``."""
+
+    def release(self, partition: int) -> None:
+        """Let a partition that was held flow again."""
 
     def committed(self, places: Iterable[Place]) -> dict[Place, int]:
         """Return committed offsets."""

@@ -11,6 +11,7 @@ from stream.courier import WORKERS, Courier, Delivery
 from stream.dead_letter import DeadLetters
 from stream.endpoint import Endpoint, check_endpoints
 from stream.errors import StreamError
+from stream.inbox import group_of
 from stream.kafka import Cluster, Consumer, Producer, wait_for_broker
 from stream.messages import RoleMessage
 from stream.outbox import Lane
@@ -81,11 +82,6 @@ def run_notify(
         thread.join()
 
 
-def group_of(endpoint: str) -> str:
-    """Return the consumer group of an endpoint: its offset is what has been delivered."""
-    return f"notify-{endpoint}"
-
-
 def _serve(
     cluster: Cluster,
     endpoint: Endpoint,
@@ -146,12 +142,15 @@ def _deliver(
             courier.step(_POLL_BUSY_S if courier.busy else _POLL_IDLE_S)
             if time.monotonic() - seen_s >= _SIGN_OF_LIFE_S:
                 seen_s = time.monotonic()
-                _show_life(producer, consumer.owned, clock)
+                _show_life(producer, endpoint, consumer.owned, clock)
         courier.finish()
 
 
-def _show_life(producer: Producer, partitions: frozenset[int], clock: Clock) -> None:
+def _show_life(
+    producer: Producer, endpoint: Endpoint, partitions: frozenset[int], clock: Clock
+) -> None:
     sign = encode(RoleMessage(role="notify", epoch=0, at_ns=clock.now_ns()))
+    # by endpoint: while one is served, another may get nothing, or be served by another process
     for partition in sorted(partitions):
-        producer.send(ROLES.name, "notify", sign, partition=partition)
+        producer.send(ROLES.name, group_of(endpoint.name), sign, partition=partition)
     producer.flush()

@@ -29,8 +29,9 @@ ESCALATE_S = 15.0
 marked late. It is the time that the first retries take."""
 
 WINDOW = 10_000
-"""Events waiting at most, some 10 MB. Beyond it the oldest of the lowest priority are given up,
-so that an endpoint that is away for hours cannot keep new red alarms from the fallback."""
+"""Events waiting at most, some 10 MB. Beyond it the oldest of the lowest priority are given up, or
+a new one that is worth less than any that waits, so that an endpoint that is away for hours cannot
+keep new red alarms from the fallback."""
 
 Lane = Literal["endpoint", "fallback"]
 Why = Literal["webhook-refused", "webhook-gone", "webhook-expired", "webhook-too-many"]
@@ -135,20 +136,23 @@ class Outbox:
         return len(self._entries)
 
     def add(self, event: Event) -> list[GivenUp]:
-        """Take an event for delivery; returns what had to be given up for it."""
+        """Take an event for delivery; returns what had to be given up, which may be itself."""
+        self.pass_over(*_place(event))
         given_up = []
         if len(self._entries) >= self._window:
+            detail = f"more than {self._window} events wait"
             least = min(self._entries.values(), key=lambda entry: _WORTH[entry.event.priority])
-            given_up = self._drop(
-                least, "webhook-too-many", f"more than {self._window} events wait"
-            )
+            if _WORTH[event.priority] < _WORTH[least.event.priority]:
+                return [
+                    GivenUp(event=event, lane="endpoint", reason="webhook-too-many", detail=detail)
+                ]
+            given_up = self._drop(least, "webhook-too-many", detail)
         self._entries[_place(event)] = _Entry(
             event=event,
             lanes={"endpoint": _Delivery(due_s=event.born_s)},
             alarm=("alarm", event.alarm_id),
             patient=("patient", event.patient),
         )
-        self.pass_over(*_place(event))
         return given_up
 
     def pass_over(self, partition: int, offset: int) -> None:

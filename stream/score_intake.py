@@ -248,7 +248,7 @@ def _floods(name: str, queue: deque[Incoming], part: Partition, now_s: float) ->
         None if one.value is None else head_of(one.value) for one in (queue[0], queue[-1])
     )
     patient = part.patients[name]
-    if first is None or last is None or patient.known is None:
-        return True
+    if first is None or last is None or patient.known is None or not first.fs > 0:
+        return True  # nothing that could be judged
     seconds = len(first.samples) / (2 * patient.known.n_signals * first.fs) * len(queue)
     return seconds > FLOOD * max(last.sent_ns - first.sent_ns, 0) / 1e9

@@ -79,7 +79,7 @@ def health(
     role: Annotated[WatchingRole, typer.Argument(help="The role to ask about.")],
     bootstrap: BootstrapOption = None,
 ) -> None:
-    """Say whether somebody does a role's work, for every patient.
+    """Say whether somebody does a role's work, for every patient and endpoint.
 
     The exit status is 0 if every partition is watched, else 1: a health check.
 
@@ -89,8 +89,14 @@ def health(
     """
     settings = door(context).enter(context.info_name)
     from stream.health import unwatched
+    from stream.inbox import group_of
 
-    silent = unwatched(cluster(settings, bootstrap), role)
+    keys = [
+        group_of(endpoint.name)
+        for endpoint in settings.all_endpoints()
+        if role == "notify" and not endpoint.escalations_only
+    ]
+    silent = unwatched(cluster(settings, bootstrap), role, keys=keys)
     if silent:
         typer.echo(f"no {role} watches partitions {', '.join(map(str, sorted(silent)))}", err=True)
         raise typer.Exit(1)

@@ -5,6 +5,10 @@ from dataclasses import dataclass
 DEFAULT_PARTITIONS = 8
 """Partitions of every topic; equal everywhere, so partition p holds the same patients."""
 
+UNPACKED = {"compression.type": "uncompressed"}
+"""Of every topic: the broker unpacks what a source has compressed, by whatever means, so that no
+reader needs the library for it. What comes uncompressed, as ours does, costs it nothing."""
+
 _HOUR_MS = 3_600_000
 _DAY_MS = 24 * _HOUR_MS
 
@@ -30,9 +34,14 @@ class Topic:
     def configs(self) -> dict[str, str]:
         """Return the broker's settings of the topic."""
         if not self.compacted:
-            return {"cleanup.policy": "delete", "retention.ms": str(self.retention_ms)}
+            return {
+                "cleanup.policy": "delete",
+                "retention.ms": str(self.retention_ms),
+                **UNPACKED,
+            }
         return {
             "cleanup.policy": "compact",
+            **UNPACKED,
             # Only closed segments are compacted, and who restores reads all the rest; but for
             # some minutes every message stays, so that a late one of a fenced writer stands
             # behind the takeover that outdated it (docs/concepts/delivery.md).

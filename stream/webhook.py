@@ -2,8 +2,10 @@
 
 import contextlib
 import email.utils
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Literal
 
 import httpcore
@@ -24,6 +26,9 @@ ESCALATED_HEADER = "rhythmwatch-escalated-from"
 
 _DRAINED_BYTES = 4096
 _LONGEST_RETRY_AFTER_S = 3600.0
+
+_HEADER_VALUE = re.compile(r"[!-~]+")
+"""What an id has to be to go into a header as it is: ASCII that can be seen."""
 
 _UNANSWERED = (
     DeliveryError,
@@ -96,6 +101,8 @@ class Poster:
             timeout=httpx.Timeout(WHOLE_S, connect=CONNECT_S),
             follow_redirects=False,
             trust_env=False,
+            # a receiver's cookies are not ours to keep: they would only grow from post to post
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
             headers={"user-agent": "RhythmWatch", "content-type": "application/cloudevents+json"},
         )
 
@@ -109,6 +116,8 @@ class Poster:
         escalated_from: str | None = None,
     ) -> Answer:
         """Post one event and say what came of it; never raises for what the receiver does."""
+        if _HEADER_VALUE.fullmatch(event_id) is None:
+            return Answer(result="refused", detail="the event's id cannot stand in a header")
         try:
             headers = signed_headers(event_id, body, secrets=self.endpoint.secrets, now_ns=now_ns)
         except UnicodeDecodeError as error:
@@ -161,10 +170,10 @@ def _retry_after_s(text: str | None, *, now_s: float) -> float | None:
     if text.strip().isascii() and text.strip().isdigit():
         return min(float(text), _LONGEST_RETRY_AFTER_S)
     try:
-        at = email.utils.parsedate_to_datetime(text)
-    except ValueError:
+        at_s = email.utils.parsedate_to_datetime(text).timestamp()
+    except (ValueError, OverflowError):
         return None
-    return min(max(at.timestamp() - now_s, 0.0), _LONGEST_RETRY_AFTER_S)
+    return min(max(at_s - now_s, 0.0), _LONGEST_RETRY_AFTER_S)
 
 
 def _drain(response: httpx.Response) -> None:

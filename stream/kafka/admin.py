@@ -5,15 +5,17 @@ import socket
 import threading
 import time
 from collections.abc import Iterable
+from typing import Any
 
 from kafka import KafkaAdminClient
+from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from stream.errors import BrokerError
 from stream.kafka import limits
 from stream.kafka.client import as_broker_error, open_client
 from stream.kafka.cluster import Cluster
-from stream.topics import Topic
+from stream.topics import UNPACKED, Topic
 
 logger = logging.getLogger(__name__)
 
@@ -105,7 +107,7 @@ def create_topics(
     partitions: int,
     replication: int = 1,
 ) -> list[str]:
-    """Create the topics that are not there yet.
+    """Create the topics that are not there yet, and let the broker unpack what comes to the others.
 
     Returns
     -------
@@ -154,6 +156,7 @@ def create_topics(
             found = {
                 one["name"]: len(one["partitions"]) for one in admin.describe_topics(sorted(wanted))
             }
+            _unpack(admin, sorted(set(wanted) - {cluster.prefix + name for name in created}))
         finally:
             admin.close()
     wrong = {name: count for name, count in sorted(found.items()) if count != partitions}
@@ -164,3 +167,17 @@ def create_topics(
             "use that number, another prefix, or delete the topics"
         )
     return created
+
+
+def _unpack(admin: Any, names: Iterable[str]) -> None:
+    """Set on topics made by others, or by older versions, what no reader can do without."""
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name, UNPACKED) for name in names]
+    if not resources:
+        return
+    answer = admin.alter_configs(resources, raise_on_unknown=False, incremental=True)
+    for name, said in answer["topic"].items():
+        if said != "OK":
+            raise BrokerError(
+                f"the broker does not set compression.type=uncompressed on topic {name}: {said}; "
+                "one batch that we cannot unpack would stop its readers: set it yourself"
+            )

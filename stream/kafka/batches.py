@@ -53,7 +53,8 @@ class Batches:
     client : KafkaProducer
         Sends the batches.
     size : int
-        Bytes of a batch that is handed over before ``hand_over``.
+        Bytes of a batch, but for the few that say what it is; a message that has more is alone
+        in its batch.
     """
 
     def __init__(self, client: Any, *, size: int) -> None:
@@ -68,6 +69,10 @@ class Batches:
         place = (topic, partition)
         now_ms = time.time_ns() // 1_000_000
         batch = self._open.get(place)
+        if batch is not None and len(batch.body) + len(key or b"") + len(value or b"") > self._size:
+            # two messages that fit alone may together be more than a broker takes
+            self._give(TopicPartition(*place), self._open.pop(place))
+            batch = None
         if batch is None:
             batch = self._open[place] = _Open(first_ms=now_ms)
         body = b"".join(
@@ -84,9 +89,6 @@ class Batches:
         batch.body += body
         batch.n += 1
         batch.last_ms = max(batch.last_ms, now_ms)
-        if len(batch.body) >= self._size:
-            del self._open[place]
-            self._give(TopicPartition(*place), batch)
 
     def hand_over(self) -> None:
         """Give the client all that has been written."""

@@ -11,11 +11,13 @@ from contextlib import contextmanager
 import pytest
 
 from stream.broker import free_port
-from stream.courier import Delivery
+from stream.courier import Courier, Delivery
 from stream.endpoint import Endpoint, new_secret
+from stream.health import unwatched
+from stream.inbox import group_of
 from stream.kafka import Cluster, Consumer, Producer, Reader
 from stream.messages import DeadLetter, RoleMessage
-from stream.notify import group_of, run_notify
+from stream.notify import run_notify
 from stream.receiver import Received, Receiver
 from stream.topics import ALARMS, DEAD_LETTERS, ROLES
 from stream.wire import decode
@@ -209,18 +211,43 @@ def test_refused_event_becomes_a_dead_letter_and_the_next_is_delivered(cluster: 
     assert letters[0].detail == "a1.1 to endpoint main: status 422"
 
 
-def test_role_shows_life_on_every_partition(cluster: Cluster) -> None:
+def test_role_shows_life_on_every_partition_for_every_endpoint(cluster: Cluster) -> None:
     with Recorder() as receiver, Reader(cluster, [ROLES.name]) as reader:
-        alive: set[int] = set()
+        alive: set[tuple[str | None, int]] = set()
+        wanted = {(key, p) for key in ("notify-main", "notify-other") for p in range(4)}
 
         def all_alive() -> bool:
             for message in reader.poll(0.05):
                 assert decode(message.value or b"", RoleMessage).role == "notify"
-                alive.add(message.partition)
-            return alive == {0, 1, 2, 3}
+                alive.add((message.key, message.partition))
+            return alive == wanted
 
-        with notifying(cluster, receiver.endpoint()):
+        with notifying(cluster, receiver.endpoint(), receiver.endpoint("other")):
             wait_until(all_alive)
+
+
+def test_endpoint_that_is_not_served_is_told_though_others_are(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hang(courier: Courier, timeout_s: float) -> None:
+        if courier._endpoint.name == "stuck":
+            hung.set()
+            over.wait(60)
+        step(courier, timeout_s)
+
+    hung, over, step = threading.Event(), threading.Event(), Courier.step
+    monkeypatch.setattr(Courier, "step", hang)
+    keys = [group_of(name) for name in ("main", "stuck")]
+    try:
+        with Recorder() as receiver:
+            with notifying(cluster, receiver.endpoint(), receiver.endpoint("stuck")):
+                wait_until(lambda: not unwatched(cluster, "notify", keys=keys[:1]))
+                wait_until(hung.is_set)
+                assert unwatched(cluster, "notify", keys=keys) == {0, 1, 2, 3}
+                over.set()
+                wait_until(lambda: not unwatched(cluster, "notify", keys=keys))
+    finally:
+        over.set()
 
 
 def test_every_event_is_delivered_when_notifiers_come_and_go(cluster: Cluster) -> None:

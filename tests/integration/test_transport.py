@@ -4,9 +4,12 @@ import subprocess
 import sys
 import time
 import uuid
+from pathlib import Path
 
 import pytest
+from kafka import KafkaAdminClient
 
+from benchmarks.apache.server import jars
 from stream.errors import BrokerError
 from stream.kafka import (
     Cluster,
@@ -16,7 +19,7 @@ from stream.kafka import (
     create_topics,
     partition_for,
 )
-from stream.topics import TOPICS, Topic
+from stream.topics import TOPICS, WAVEFORMS, Topic
 from tests.integration.filled import PARTITIONS, A, W, fill
 
 
@@ -29,6 +32,64 @@ def test_topics_are_created_once(any_cluster: Cluster) -> None:
 def test_topics_with_other_partitions_are_refused(any_cluster: Cluster) -> None:
     with pytest.raises(BrokerError, match=r"must have 5 partitions, but .*waveforms has 4"):
         create_topics(any_cluster, TOPICS, partitions=5)
+
+
+COMPRESSES = """
+import java.util.*;
+import org.apache.kafka.clients.producer.*;
+import org.apache.kafka.common.serialization.StringSerializer;
+
+public class Compresses {
+    public static void main(String[] with) throws Exception {
+        for (String codec : List.of("none", "gzip", "snappy", "lz4", "zstd")) {
+            var how = new Properties();
+            how.put("bootstrap.servers", with[0]);
+            how.put("compression.type", codec);
+            var text = new StringSerializer();
+            try (var producer = new KafkaProducer<String, String>(how, text, text)) {
+                producer.send(new ProducerRecord<>(with[1], 0, codec, codec.repeat(200))).get();
+            }
+        }
+    }
+}
+"""
+
+
+def compress(cluster: Cluster, topic: str, folder: Path) -> None:
+    """Send a message by each codec that Kafka has, with its own client."""
+    program = folder / "Compresses.java"
+    program.write_text(COMPRESSES, encoding="ascii")
+    subprocess.run(
+        ["java", "-cp", f"{jars()}/*", str(program), cluster.bootstrap, cluster.prefix + topic],
+        check=True,
+        timeout=60,
+        capture_output=True,
+    )
+
+
+@pytest.mark.parametrize("topic", [W, "ecg.score-state"])
+def test_what_a_source_compresses_is_read(cluster: Cluster, topic: str, tmp_path: Path) -> None:
+    compress(cluster, topic, tmp_path)
+    with Reader(cluster, [topic]) as reader:
+        found = {message.key: message.value for message in reader.read_to_end()}
+    codecs = ("none", "gzip", "snappy", "lz4", "zstd")
+    assert found == {codec: codec.encode() * 200 for codec in codecs}
+
+
+def test_broker_unpacks_for_topics_that_are_there_already(
+    kafka_bootstrap: str, tmp_path: Path
+) -> None:
+    cluster = Cluster(kafka_bootstrap, prefix=f"test-{uuid.uuid4().hex[:8]}.")
+    admin = KafkaAdminClient(bootstrap_servers=cluster.servers())
+    admin.create_topics(
+        {cluster.prefix + W: {"num_partitions": PARTITIONS, "replication_factor": 1}}
+    )
+    admin.wait_for_topics([cluster.prefix + W])
+    admin.close()
+    assert create_topics(cluster, [WAVEFORMS], partitions=PARTITIONS) == []
+    compress(cluster, W, tmp_path)
+    with Reader(cluster, [W]) as reader:
+        assert len(list(reader.read_to_end())) == 5
 
 
 def test_order_of_a_key_is_kept_and_its_partition_is_ours(any_cluster: Cluster) -> None:

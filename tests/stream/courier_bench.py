@@ -31,6 +31,7 @@ class FakeInbox:
     fenced: bool = False
     assigned: frozenset[int] = frozenset({0, 1})
     revoked: frozenset[int] = frozenset()
+    held: set[int] = field(default_factory=set)
     _next: dict[int, int] = field(default_factory=dict)
 
     def write(self, value: bytes, *, partition: int = 0, age_s: float = 0.0, key: str = "p") -> int:
@@ -49,9 +50,10 @@ class FakeInbox:
         return offset
 
     def poll(self, timeout_s: float = 0.1, *, max_messages: int = 5000) -> Polled:
+        flows = self._next.keys() - self.held
         messages = [
-            m for m in self.log if m.partition in self._next and m.offset >= self._next[m.partition]
-        ]
+            m for m in self.log if m.partition in flows and m.offset >= self._next[m.partition]
+        ][:max_messages]
         for m in messages:
             self._next[m.partition] = m.offset + 1
         polled = Polled(revoked=self.revoked, assigned=self.assigned, messages=messages)
@@ -60,7 +62,14 @@ class FakeInbox:
 
     def start(self, partition: int, at: Mapping[str, int] | None = None) -> None:
         place = ("ecg.alarms", partition)
+        self.held.discard(partition)
         self._next[partition] = (at or {}).get("ecg.alarms", self.commits.get(place, 0))
+
+    def hold(self, partition: int) -> None:
+        self.held.add(partition)
+
+    def release(self, partition: int) -> None:
+        self.held.discard(partition)
 
     def committed(self, places: Iterable[Place]) -> dict[Place, int]:
         return {place: self.commits[place] for place in places if place in self.commits}

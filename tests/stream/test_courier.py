@@ -173,6 +173,39 @@ def test_red_alarm_has_a_free_hand_when_others_hang() -> None:
     assert bench.ids() == ["red.1"]
 
 
+def test_nothing_is_given_up_of_what_waited_for_us_while_the_endpoint_takes_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("stream.courier.WINDOW", 100)
+    bench = Bench()
+    written = [f"x{i}" for i in range(1200)]
+    for i, name in enumerate(written):
+        value = body(alarm_id=name, patient=f"p{i % 50}", priority="low")
+        bench.inbox.write(value, partition=i % 2, age_s=600)
+    courier = bench.courier()
+    bench.run(courier, len(written) / (WORKERS - RESERVED) / 4 + 5)
+    assert bench.buried == []
+    assert sorted(bench.ids()) == sorted(f"{name}.1" for name in written)
+    assert bench.inbox.commits == {("ecg.alarms", 0): 600, ("ecg.alarms", 1): 600}
+
+
+def test_endpoint_that_takes_nothing_does_not_keep_a_red_alarm_from_the_fallback(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("stream.courier.WINDOW", 20)
+    bench = Bench(statuses={f"x{i}.1": 503 for i in range(60)} | {"red.1": 503})
+    for i in range(60):
+        bench.inbox.write(body(alarm_id=f"x{i}", patient=f"p{i}", priority="low"))
+    bench.inbox.write(body(alarm_id="red", patient="red"))
+    courier = bench.courier(fallback=True)
+    bench.run(courier, 14)
+    assert bench.buried == []
+    bench.run(courier, 3)
+    asked = {r.url.host for r in bench.requests if r.headers["webhook-id"] == "red.1"}
+    assert asked == {"main.example", "pager.example"}
+    assert bench.buried == [(i, "webhook-too-many") for i in range(41)]
+
+
 def test_fallback_has_free_hands_when_the_endpoint_hangs() -> None:
     bench = Bench(held=True)
     for i in range(WORKERS + 1):

@@ -28,3 +28,17 @@ def test_partition_is_unwatched_when_its_last_sign_is_old_or_of_another_role(
     assert unwatched(embedded, "score", clock=clock) == {1, 2, 3}
     assert unwatched(embedded, "notify", clock=clock) == {0, 1, 3}
     assert unwatched(embedded, "score", within_s=120, clock=clock) == {2, 3}
+
+
+def test_partition_is_unwatched_while_an_endpoint_is(embedded: Cluster) -> None:
+    sign = encode(RoleMessage(role="notify", epoch=0, at_ns=NOW_NS - SECOND_NS))
+    at_ms = (NOW_NS - SECOND_NS) // 1_000_000
+    with Producer(embedded) as producer:
+        for key, partitions in (("notify-ward", range(4)), ("notify-pager", (0, 2))):
+            for partition in partitions:
+                producer.send(ROLES.name, key, sign, partition=partition, timestamp_ms=at_ms)
+        producer.flush()
+    keys, clock = ("notify-ward", "notify-pager"), ManualClock(NOW_NS)
+    assert unwatched(embedded, "notify", keys=keys, clock=clock) == {1, 3}
+    assert unwatched(embedded, "notify", keys=keys[:1], clock=clock) == frozenset()
+    assert unwatched(embedded, "notify", clock=clock) == frozenset()

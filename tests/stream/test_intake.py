@@ -5,11 +5,13 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import cast
 
+import msgspec
 import numpy as np
 import pytest
 
 from ecg.chunk import Chunk
 from stream import score_intake
+from stream.chunks import LONGEST_S
 from stream.dead_letter import DeadLetters
 from stream.kafka import Incoming
 from stream.ledger import Ledger
@@ -151,6 +153,18 @@ def test_nothing_is_given_up_of_a_device_that_does_not_flood_others(
     assert desk.part.n_waiting == 30
 
 
+def test_device_that_sends_no_rate_is_given_up_where_others_would_wait(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(score_intake, "MAX_WAITING", 20)
+    desk = Desk()
+    desk.take(stream("p2", 1))
+    sent = stream("p1", SHARE + 21)
+    sent[SHARE] = msgspec.structs.replace(sent[SHARE], fs=0.0)
+    desk.take(sent)
+    assert desk.letters.given_up == [(1 + SHARE + 20, "over-quota")]
+
+
 def test_chunks_are_those_of_the_messages_in_full() -> None:
     ppg = Signal(name="PLETH", kind="ppg", unit="NU", gain=1.0, baseline=0)
     leads = [Signal(name=n, kind="ecg", unit="uV", gain=0.2, baseline=3) for n in ("II", "V1")]
@@ -175,6 +189,18 @@ def test_chunks_are_those_of_the_messages_in_full() -> None:
             assert getattr(one, name) == getattr(expected, name)
         for name in ("discontinuity", "source_ns", "sent_ns"):
             assert getattr(one, name) == getattr(expected, name)
+
+
+def test_message_that_is_too_long_is_given_up_and_others_go_on() -> None:
+    desk = Desk()
+    longest = waveform("p1", noise(LONGEST_S))
+    assert desk.take([longest]) == [("p1", 0)]
+    known = waveform("p1", noise(11), first_sample=2500)
+    unknown = waveform("p3", noise(11))
+    after = waveform("p1", noise(1), first_sample=5250)
+    assert desk.take([known, unknown, waveform("p2", noise(1)), after]) == [("p2", 0), ("p1", 5250)]
+    assert desk.letters.given_up == [(1, "refused"), (2, "refused")]
+    assert desk.committed() == 0
 
 
 def test_bad_messages_of_a_known_patient_are_given_up() -> None:

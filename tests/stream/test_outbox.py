@@ -278,3 +278,13 @@ def test_every_event_is_delivered_once_in_order_whatever_the_receiver_answers(se
     for patient in ("p0", "p1", "p2"):
         offsets = [e.message.offset for e in taken if e.patient == patient]
         assert offsets == sorted(offsets)
+
+
+def test_new_low_event_does_not_push_out_a_high_one() -> None:
+    highs = [event(n, patient=f"p{n}", priority="high") for n in range(3)]
+    box = outbox(*highs, window=3)
+    (given_up,) = box.add(event(3, patient="p3", priority="low"))
+    assert (given_up.event.message.offset, given_up.reason) == (3, "webhook-too-many")
+    assert attempt(box, 0.0, TAKEN) == ["0", "1", "2"]
+    commit = box.commits()[0]
+    assert (commit.offset, commit.oldest) == (4, None)

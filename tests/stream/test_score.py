@@ -10,7 +10,7 @@ from ecg.warm import warm_up
 from stream.chunks import chunk_of
 from stream.messages import Signal
 from stream.wire import decode_waveform, encode_waveform
-from tests.waveforms import noise, waveform
+from tests.waveforms import chunks, cut, noise, waveform
 
 
 def lead(name: str, *, unit: str = "mV", kind: str = "ecg") -> Signal:
@@ -40,10 +40,16 @@ def test_units_that_are_no_voltage_are_refused() -> None:
         chunk_of(waveform("p1", noise(1), signals=[lead("PLETH", kind="ppg")]))
 
 
+def test_messages_that_are_too_long_are_refused() -> None:
+    with pytest.raises(ChunkError, match="at most 10 s of signal, got 2501 samples at 250 Hz"):
+        chunk_of(waveform("p1", noise(10.004)))
+
+
 def test_first_patient_waits_for_no_compiler_after_the_warm_up() -> None:
     warm_up()
     compiled = list(kernel.advance.signatures)  # type: ignore[attr-defined]  # compiled
     samples = np.hstack([noise(12, seed=n) for n in range(2)])
-    message = waveform("p1", samples, signals=[lead("II"), lead("V1")])
-    Monitor().advance([chunk_of(decode_waveform(encode_waveform(message)))])
+    messages = cut("p1", samples, chunk=1500, signals=[lead("II"), lead("V1")])
+    read = [decode_waveform(encode_waveform(message)) for message in messages]
+    Monitor().advance(chunks(read))
     assert kernel.advance.signatures == compiled  # type: ignore[attr-defined]  # likewise

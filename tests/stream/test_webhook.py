@@ -56,6 +56,19 @@ def test_every_secret_signs() -> None:
     assert signatures == [Webhook(s).sign("a1.1", at, body().decode()) for s in SECRETS]
 
 
+def test_cookies_are_not_kept() -> None:
+    cookies: list[str | None] = []
+
+    def take(request: httpx.Request) -> httpx.Response:
+        cookies.append(request.headers.get("cookie"))
+        return httpx.Response(204, headers={"set-cookie": f"visit{len(cookies)}=x; Path=/"})
+
+    e1 = poster(take)
+    for sequence in range(3):
+        assert e1.post(f"a1.{sequence}", body(), now_ns=NOW_NS).result == "delivered"
+    assert cookies == [None, None, None]
+
+
 def test_redirect_is_not_followed() -> None:
     asked: list[str] = []
 
@@ -99,6 +112,14 @@ def test_body_that_is_not_text_is_refused_without_a_request() -> None:
     assert poster(never).post("a1.1", b"\xff\xfe", now_ns=NOW_NS).result == "refused"
 
 
+@pytest.mark.parametrize("event_id", ["ä.1", "a1\n.1", "a 1.1", "\x7f", ""])
+def test_id_that_no_header_can_hold_is_refused_without_a_request(event_id: str) -> None:
+    def never(request: httpx.Request) -> httpx.Response:
+        raise AssertionError("must not be asked")
+
+    assert poster(never).post(event_id, body(), now_ns=NOW_NS).result == "refused"
+
+
 @pytest.mark.parametrize(
     ("retry_after", "expected_s"),
     [
@@ -108,6 +129,7 @@ def test_body_that_is_not_text_is_refused_without_a_request() -> None:
         (format_datetime(datetime.fromtimestamp(NOW_NS // 10**9 + 60, tz=UTC), usegmt=True), 59.5),
         (format_datetime(datetime.fromtimestamp(0, tz=UTC), usegmt=True), 0.0),
         ("soon", None),
+        ("Fri, 01 Jan 99999999999999999999 00:00:00 GMT", None),
         ("-5", None),
         ("1e9", None),
     ],
