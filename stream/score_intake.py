@@ -12,7 +12,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from ecg.chunk import Chunk
-from ecg.errors import ChunkError
+from ecg.errors import EcgError
+from ecg.filters import resampler
 from stream import metrics
 from stream.chunks import Known, chunk_of, head_of
 from stream.dead_letter import DeadLetters, Reason
@@ -202,7 +203,9 @@ class Intake:
             )
         try:
             chunk = chunk_of(waveform)
-        except ChunkError as error:
+            # what the monitor would refuse must not unseat the patient's stream
+            resampler(chunk.fs)
+        except EcgError as error:
             raise _Refused("refused", str(error)) from error
         patient = part.patients.setdefault(chunk.patient, Patient())
         patient.known = Known.of(message.value, waveform, chunk)

@@ -221,3 +221,11 @@ def test_bad_messages_of_a_known_patient_are_given_up() -> None:
         "wrong-key",
         "unreadable",
     ]
+
+
+def test_stream_that_the_monitor_would_refuse_does_not_unseat_the_one_before() -> None:
+    desk = Desk()
+    desk.take(stream("p1", 2))
+    wrong = waveform("p1", noise(0.1), stream="s2", fs=50.0)
+    assert desk.take([wrong, *stream("p1", 1, start=2)]) == [("p1", 50)]
+    assert desk.letters.given_up == [(2, "refused")]
