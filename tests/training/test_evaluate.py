@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import wfdb
 from rich.console import Console
 
 from ecg.annotation import read_annotations
@@ -15,9 +16,11 @@ from ecg.judge import Judge
 from ecg.marks import EXTENSION
 from ecg.metrics import NOT_JUDGED
 from ecg.model import BeatEnsemble, BeatLSTM, BeatLSTMSize, RhythmLSTM
+from ecg.reader import read_record
 from ecg.script import Step
 from ecg.simulator import Simulator, write_wfdb
-from training.errors import MarkersError
+from tests.edf import write_edf
+from training.errors import FiguresError, MarkersError
 from training.evaluate import run
 from training.found import write_found
 from training.hearing import evaluate
@@ -124,6 +127,82 @@ def test_files_and_figures_agree_when_written(
         labels = [NOT_JUDGED if c == NOT_JUDGED else c for c in heard.classes.tolist()]
         assert list(found.symbols) == [label.replace(NOT_JUDGED, "Q") for label in labels]
         assert NOT_JUDGED not in labels
+
+
+def test_figures_are_written_where_a_record_has_no_beat(
+    directory: Path, weights: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "still.atr").write_bytes((directory / "fast.atr").read_bytes())
+    wfdb.wrsamp(
+        "still",
+        fs=128,
+        units=["mV"],
+        sig_name=["II"],
+        d_signal=np.zeros((30 * 128, 1), dtype=np.int64),
+        fmt=["16"],
+        adc_gain=[200.0],
+        baseline=[0],
+        write_dir=str(tmp_path),
+    )
+    # of a former run, which found some
+    (tmp_path / "found").mkdir()
+    (tmp_path / f"found/still.{EXTENSION}").write_bytes(b"\x00\x00")
+    card = run(
+        tmp_path,
+        json_file=tmp_path / "new" / "card.json",
+        annotations=tmp_path / "found",
+        weights=weights,
+        device="cpu",
+        from_s=5.0,
+        console=Console(file=io.StringIO()),
+    )
+    assert card["qrs"] == {"se": 0.0, "ppv": None}
+    assert json.loads((tmp_path / "new" / "card.json").read_text()) == card
+    assert not (tmp_path / f"found/still.{EXTENSION}").exists()
+    assert "no beat was found in record=still" in caplog.text
+
+
+def test_what_cannot_be_written_or_shown_is_said_before_anything_is_heard(
+    directory: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hear(*_: object, **__: object) -> None:
+        raise AssertionError("records were heard")
+
+    monkeypatch.setattr("training.evaluate.evaluate", hear)
+    page, curves = tmp_path / "page.md", tmp_path / "curves.json"
+    page.write_text("no markers here\n")
+    with pytest.raises(MarkersError, match="has no place for these figures"):
+        run(directory, weights=weights, device="cpu", markdown=[tmp_path / "new.md", page])
+    for text in ("{}", "[]", '{"noise": 3}', "not JSON"):
+        curves.write_text(text)
+        with pytest.raises(FiguresError, match="noise curves"):
+            run(directory, weights=weights, device="cpu", noise=curves)
+    with pytest.raises(FiguresError, match="holds no noise curves"):
+        run(directory, weights=weights, device="cpu", noise=tmp_path / "none.json")
+
+
+def test_an_edf_file_with_annotations_is_evaluated_and_reported(
+    weights: Path, tmp_path: Path
+) -> None:
+    simulator = Simulator([Step(duration_s=30, pvc_per_min=10)], fs=250, leads=("II",), seed=1)
+    write_wfdb(tmp_path, "e1", simulator)
+    record = read_record(tmp_path / "e1")
+    # +-10 mV over the whole of int16
+    wave = np.rint(record.millivolts()[:, 0] * 65535 / 20).astype(np.int16)
+    write_edf(tmp_path / "e1.edf", [wave], ("ECG II",))
+    (tmp_path / "e1.atr").rename(tmp_path / "e1.edf.atr")
+    (tmp_path / "e1.hea").unlink()
+    card = run(
+        tmp_path,
+        report=tmp_path / "report.html",
+        weights=weights,
+        device="cpu",
+        from_s=5.0,
+        console=Console(file=io.StringIO()),
+    )
+    assert card["records"] == ["e1"]
+    assert card["qrs"] == {"se": 1.0, "ppv": 1.0}
+    assert "beats wrong" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
 def test_json_is_all_that_is_printed_when_asked_for_on_standard_output(
