@@ -170,12 +170,10 @@ def rhythm_records(data: Path, databases: tuple[str, ...]) -> list[tuple[Path, K
     return found
 
 
-def opinion_records(data: Path) -> list[tuple[Path, Kind]]:
-    """Return records of which a student hears what teachers think, of databases that are there."""
+def opinion_records(data: Path, databases: tuple[str, ...]) -> list[tuple[Path, Kind]]:
+    """Return the records of these databases of which a student hears what teachers think."""
     found: list[tuple[Path, Kind]] = []
-    for directory in (data / database for database in OPINIONS):
-        if not directory.is_dir():
-            continue
+    for directory in (data / database for database in OPINIONS if database in databases):
         named = rhythms_named(directory) if directory.name == FIBRILLATION else {}
         labelled = set(_names(directory)) if directory.name in _BY_RHYTHM else set()
         for name in record_names(directory):
