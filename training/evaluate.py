@@ -21,6 +21,7 @@ from training.report import write_report
 from training.scorecard import scorecard
 from training.seeds import Beats, checkpoints, compared
 from training.selection import select
+from training.split import database_of
 from training.tables import table_of, write_markdown
 
 logger = logging.getLogger(__name__)
@@ -100,7 +101,8 @@ def run(
         console=Console(stderr=True),
     )
     names = select(directory, records)
-    bar_from_ci(names)
+    database = database_of(directory)
+    bar_from_ci(names, database=database)
     place = f"{Path(directory).name} {records.lower()}"
     for page in markdown:
         check_place(page, name=place)
@@ -122,7 +124,7 @@ def run(
             on_heard=lambda s: bar.advance(task, s / 60),
             on_beat=beats,
         )
-        card = {"model": judge.version, **scorecard(heard, from_s=from_s)}
+        card = {"model": judge.version, **scorecard(heard, from_s=from_s, database=database)}
         if beats is not None:
             task = bar.add_task(
                 "judging with each seed", total=len(others), of=f"of {len(others)} models"
@@ -133,7 +135,7 @@ def run(
                 bar.advance(task)
             card |= compared(said, from_s=from_s)
     # before anybody can see a figure
-    log_run(card, model=judge.version, why=why, checkout=checkout)
+    log_run(card, database=database, model=judge.version, why=why, checkout=checkout)
     if card["qrs"]["se"] is None:
         logger.warning("nothing is scored: no annotated beat comes after the first %g s", from_s)
     text = json.dumps(card, indent=2) + "\n"

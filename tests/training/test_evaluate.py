@@ -376,3 +376,5 @@ def test_s_and_the_doubled_person_are_also_scored_without(directory: Path, tmp_p
     assert card["without_202"]["qrs"] == card["qrs"] == {"se": 1.0, "ppv": 1.0}
     assert card["S_without_232_219"]["ppv"] == 0.0
     assert scorecard(every[:1], from_s=5.0)["without_202"] is None
+    # of another database nobody is doubled
+    assert scorecard(every, from_s=5.0, database="hospital")["without_202"] is None
