@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecg.finding import BEAT_CLASSES, BeatClass
-from ecg.metrics import F_COUNTS_AS_V_IS, LEARNING_S, BeatCounts, Score, average
+from ecg.metrics import F_COUNTS_AS_V_IS, LEARNING_S, BeatCounts, Score, average, tallies
 from training.bootstrap import REPLICATES, SEED, intervals
 from training.heard import Heard, calibration_of, counts_of
 from training.split import MITDB, SAME_PERSON, person_of
@@ -142,11 +142,8 @@ def _figures(counts: BeatCounts) -> dict[str, Any]:
 def _strict_v(counts: BeatCounts) -> Score:
     """Return the score of V if an F called V were a false V."""
     v, f = BEAT_CLASSES.index("V"), BEAT_CLASSES.index("F")
-    score, true = counts.of("V"), int(counts.table[v, v])
-    if score.ppv is None or not true:
-        return score
-    said = round(true / score.ppv) + int(counts.table[f, v])
-    return Score(se=score.se, ppv=true / said)
+    true, missed, false = (int(count) for count in tallies(counts.table, "V"))
+    return Score.of(true=true, missed=missed, false=false + int(counts.table[f, v]))
 
 
 def _calibration(

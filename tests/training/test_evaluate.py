@@ -378,3 +378,31 @@ def test_s_and_the_doubled_person_are_also_scored_without(directory: Path, tmp_p
     assert scorecard(every[:1], from_s=5.0)["without_202"] is None
     # of another database nobody is doubled
     assert scorecard(every, from_s=5.0, database="hospital")["without_202"] is None
+
+
+def test_f_called_v_are_false_where_nothing_else_is_called_v(directory: Path) -> None:
+    (heard,) = evaluate(directory, ["fast"], judge=None)
+    reference, _ = heard.annotations.beats()
+    called = replace(heard, samples=reference, classes=np.full(len(reference), "V"))
+    fused = replace(heard.annotations, symbols=("F",) * len(heard.annotations.symbols))
+    card = scorecard([replace(called, annotations=fused)], from_s=0.0)
+    assert card["beats"]["V"]["ppv"] is None
+    assert card["V_if_F_called_V_were_false"] == {"se": None, "ppv": 0.0, "f1": None}
+
+
+def test_probabilities_are_compared_with_the_beats_that_are_scored(directory: Path) -> None:
+    # 37.5 samples of 250 Hz are 150 ms: a beat 38 samples off is no match, nor does it calibrate
+    (heard,) = evaluate(directory, ["off"], judge=None)
+    reference, _ = heard.annotations.beats()
+    sure = np.zeros((len(reference), 5))
+    sure[:, 0] = 1.0
+    said = replace(
+        heard,
+        samples=reference + 38,
+        classes=np.full(len(reference), "N"),
+        delays_s=np.zeros(len(reference)),
+        probabilities=sure,
+    )
+    card = scorecard([said], from_s=0.0)
+    assert card["qrs"]["se"] == 0.0
+    assert card["calibration"]["N"]["true"][-1] == 0.0
