@@ -37,7 +37,7 @@ DATABASES = (*BEAT_DATABASES, TACHYCARDIA, FIBRILLATION, BEDSIDE, NOISE)
 IN_BETWEEN = "vfdb/418"
 """A dying heart: what is marked N are waves as wide as those of flutter, at half its rate. Where it
 teaches what is not fibrillation, less is found of other people's: see docs/concepts/accuracy.md.
-No rhythm of it says what a beat is, either."""
+No rhythm of it says what a beat is, either; a student hears what its teachers think of them."""
 
 _BY_RHYTHM: dict[str, Kind] = {FIBRILLATION: "fibrillating", TACHYCARDIA: "tachycardia"}
 """Databases whose rhythms say what some of their beats are."""
@@ -150,7 +150,7 @@ def rhythm_records(data: Path, databases: tuple[str, ...]) -> list[tuple[Path, K
     In most the ventricles neither fibrillate nor stand still, which whoever labelled them had seen:
     those of svdb; those of the 2017 challenge whose rhythm could be named; those of the 2015
     challenge in which no asystole, ventricular tachycardia or fibrillation was a true alarm.
-    ``IN_BETWEEN`` teaches nothing.
+    ``IN_BETWEEN`` is not among them.
     """
     found: list[tuple[Path, Kind]] = []
     for database in databases:
