@@ -184,7 +184,9 @@ def ventricular(directory: Path, judge: Judge | None) -> dict[str, Any]:
     }
     hours, false = 0.0, Counter[str]()
     for one in watch(directory, names, judge):
-        stretches = read_annotations(directory / one.name, n_samples=one.n_samples).rhythms
+        stretches = read_annotations(
+            directory / one.name, fs=one.fs, n_samples=one.n_samples
+        ).rhythms
         said = [held for held in one.holding if held.code in VENTRICULAR]
         for stretch in stretches:
             first_s, end_s = stretch.first_sample / one.fs, stretch.end_sample / one.fs

@@ -216,7 +216,7 @@ def _read(
 ) -> tuple[dict[str, Record], dict[str, Annotations]]:
     records = {name: read_record(directory / name) for name in names}
     return records, {
-        name: read_annotations(directory / name, n_samples=record.n_samples)
+        name: read_annotations(directory / name, fs=record.fs, n_samples=record.n_samples)
         for name, record in records.items()
     }
 

@@ -58,7 +58,7 @@ def by_record(
 
 
 def clean_unfit(found: Found, truths: Mapping[str, Annotations]) -> dict[str, float]:
-    """Return the share of the time that is called unfit, and the beats missed in it."""
+    """Return the share of the time that is called unfit, and the scored beats missed in it."""
     seconds = unfit = missed = 0
     for name, said in found.said.items():
         bad = np.array([reason is not None for reason in said.reasons])
@@ -66,7 +66,11 @@ def clean_unfit(found: Found, truths: Mapping[str, Annotations]) -> dict[str, fl
         unfit += int(bad.sum())
         reference, _ = truths[name].beats()
         partner = match_beats(reference, said.beats, window=int(MATCH_S * said.fs))
-        at = np.minimum((reference[partner < 0] / said.fs).astype(np.int64), len(bad) - 1)
+        scored = reference >= LEARNING_S * said.fs
+        for start, end in truths[name].flutter:
+            scored &= (reference < start) | (reference >= end)
+        lost = reference[scored & (partner < 0)]
+        at = np.minimum((lost / said.fs).astype(np.int64), len(bad) - 1)
         missed += int(bad[at].sum())
     return {"share": unfit / max(seconds, 1), "missed": missed}
 

@@ -139,7 +139,7 @@ def clean(data: Path, database: str, names: Sequence[str], *, seconds: float | N
     count = Count(f"{database}, {len(names)} records")
     for name in names:
         record = _cut(read_record(data / database / name), seconds)
-        truth = _beats_of(data / database / name)
+        truth = _beats_of(data / database / name, record)
         count.add(said_of(record.chunks(name, "s", duration_s=1.0)), truth)
     return count.row()
 
@@ -158,7 +158,7 @@ def stress(
     disturbance = read_record(data / "nstdb" / noise)
     for name in names:
         record = _cut(read_record(data / "mitdb" / name), seconds)
-        truth = read_annotations(data / "mitdb" / name)
+        truth = _truth(data / "mitdb" / name, record)
         noisy = add_noise(record, truth, disturbance.millivolts(), snr_db)
         said = said_of(noisy.chunks(name, "s", duration_s=1.0))
         for count, during in zip(counts, stretches(len(said.reasons)), strict=True):
@@ -169,7 +169,7 @@ def stress(
 def ready_made(data: Path, name: str) -> list[Row]:
     """Measure a record of the Noise Stress Test Database; its samples lie 5 mV below zero."""
     record = read_record(data / "nstdb" / name)
-    truth = read_annotations(data / "nstdb" / name)
+    truth = _truth(data / "nstdb" / name, record)
     said = said_of(record.chunks(name, "s", duration_s=1.0))
     rows = []
     for words, during in zip(("in noise", "between"), stretches(len(said.reasons)), strict=True):
@@ -187,7 +187,7 @@ def offset(data: Path, names: Sequence[str] = STRESSED, *, offset_mv: float = -5
         shifted = tuple(
             round(b - offset_mv * g) for b, g in zip(record.baseline, record.gain, strict=True)
         )
-        truth = read_annotations(data / "mitdb" / name)
+        truth = _truth(data / "mitdb" / name, record)
         chunks = replace(record, baseline=shifted).chunks(name, "s", duration_s=1.0)
         count.add(said_of(chunks), truth)
     return count.row()
@@ -213,17 +213,14 @@ def marked(data: Path, alarm: str, rhythm: str) -> list[Row]:
         before.add(said, None, np.arange(len(said.reasons)) >= ALARM_AT_S - ALARM_S)
     during = Count(f"vfdb, stretches marked {rhythm}")
     for name in record_names(data / "vfdb"):
-        truth = read_annotations(data / "vfdb" / name)
+        record = read_record(data / "vfdb" / name)
+        truth = _truth(data / "vfdb" / name, record)
         still = [s for s in truth.rhythms if s.rhythm == rhythm]
         if not still:
             continue
-        record = read_record(data / "vfdb" / name)
         said = said_of(record.chunks(name, "s", duration_s=1.0))
         second = np.arange(len(said.reasons)) * record.fs
-        ends = [s.end_sample if s.end_sample > 0 else record.n_samples for s in still]
-        inside = [
-            (second >= s.first_sample) & (second < end) for s, end in zip(still, ends, strict=True)
-        ]
+        inside = [(second >= s.first_sample) & (second < s.end_sample) for s in still]
         during.add(said, None, np.any(inside, axis=0))
     return [before.row(), during.row()]
 
@@ -288,8 +285,12 @@ def _cut(record: Record, seconds: float | None) -> Record:
     return replace(record, samples=record.samples[: round(seconds * record.fs)])
 
 
-def _beats_of(path: Path) -> Annotations | None:
-    truth = read_annotations(path)
+def _truth(path: Path, record: Record) -> Annotations:
+    return read_annotations(path, fs=record.fs, n_samples=record.n_samples)
+
+
+def _beats_of(path: Path, record: Record) -> Annotations | None:
+    truth = _truth(path, record)
     return truth if len(truth.beats()[0]) else None
 
 

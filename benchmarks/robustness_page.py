@@ -24,7 +24,8 @@ def markdown(card: Mapping[str, Any]) -> str:
         rows = {f"{name}, {row['records']} records": row for name, row in card["cross"].items()}
         lines += [
             "",
-            f"A database of which the model ({card['stranger']}) knows nobody:",
+            f"A database of which the model ({card['stranger']}) knows nobody, but for its "
+            "detector and what tells atrial fibrillation (see above):",
             "",
             *_scores(rows, "database"),
         ]

@@ -156,7 +156,11 @@ def rhythm_of(aux_note: str) -> str | None:
 
 
 def read_annotations(
-    path: str | Path, *, n_samples: int | None = None, extension: str = "atr"
+    path: str | Path,
+    *,
+    fs: float | None = None,
+    n_samples: int | None = None,
+    extension: str = "atr",
 ) -> Annotations:
     """Read a WFDB annotation file.
 
@@ -164,6 +168,10 @@ def read_annotations(
     ----------
     path : str or Path
         The record's path, without extension.
+    fs : float, optional
+        Sampling frequency of the record as it was read, in Hz, whose sample numbers are returned.
+        The file counts time in its own resolution, or in the frames of the record's header;
+        without ``fs`` its numbers are returned as they stand.
     n_samples : int, optional
         Length of the record, where the last rhythm ends; without it that ends
         at the last annotation.
@@ -194,6 +202,8 @@ def read_annotations(
     except (ValueError, IndexError, KeyError, TypeError, UnicodeDecodeError, OSError) as error:
         raise RecordError(f"{file} cannot be read as WFDB annotations: {error}") from error
     samples = np.asarray(found.sample, dtype=np.int64)
+    if fs is not None and found.fs is not None and found.fs != fs:
+        samples = np.rint(samples * fs / found.fs).astype(np.int64)
     if not all(isinstance(symbol, str) for symbol in found.symbol):
         raise RecordError(
             f"{file} holds annotation codes that WFDB does not define; is it damaged?"

@@ -7,8 +7,11 @@ import pytest
 from torch import nn, zeros
 
 from benchmarks import model, qrs
-from benchmarks.detectors import live, offline, only, preferred
+from benchmarks.detectors import Found, live, offline, only, preferred
 from benchmarks.qrs_page import markdown
+from benchmarks.qrs_score import clean_unfit
+from benchmarks.quality import Said
+from ecg.annotation import Annotations
 from ecg.errors import RecordError
 from ecg.reader import read_record
 from ecg.script import Step
@@ -50,6 +53,24 @@ def test_detectors_are_scored_side_by_side_clean_and_in_noise(data: Path) -> Non
     assert "| em | 24 |" in text
     figure = noise_curves(card["noise"])
     assert [trace.name for trace in figure.data] == ["RhythmWatch", "always"]
+
+
+def test_beats_missed_where_unfit_are_counted_where_beats_are_scored() -> None:
+    n_s = 400
+    beats = np.arange(n_s) * 250 + 125
+    # in the learning time, in flutter, and where it counts
+    noisy = [range(100, 110), range(320, 330), range(350, 353)]
+    reasons = ["noisy" if any(s in part for part in noisy) else None for s in range(n_s)]
+    found = beats[[reason is None for reason in reasons]]
+    said = Said(fs=FS, reasons=tuple(reasons), beats=found)
+    truth = Annotations(
+        samples=beats,
+        symbols=("N",) * n_s,
+        rhythms=(),
+        flutter=((round(320 * FS), round(330 * FS)),),
+    )
+    heard = Found(beats={"a": found}, process_s=1.0, signal_s=float(n_s), said={"a": said})
+    assert clean_unfit(heard, {"a": truth}) == {"share": 23 / n_s, "missed": 3}
 
 
 def test_one_lead_is_the_one_that_is_judged_first(data: Path) -> None:

@@ -44,7 +44,7 @@ def observe_annotated(path: Path) -> BeatSequence:
         If the record or its annotations cannot be read.
     """
     record = read_record(path)
-    annotations = read_annotations(path, n_samples=record.n_samples)
+    annotations = read_annotations(path, fs=record.fs, n_samples=record.n_samples)
     beats, classes = annotations.beats()
     windows, contexts, fibrillation = observe_at(record, beats)
     return BeatSequence(

@@ -88,11 +88,12 @@ def intervals(
 
 def _of_class(drawn: NDArray[np.int64], beat_class: BeatClass) -> dict[str, list[float] | None]:
     true, missed, false = tallies(drawn, beat_class)
+    # of a draw without the class there is no F1, whatever was said; nor of one that nobody named
+    known = (true + missed > 0) & np.any(true + false)
     return {
         "se": _ends(true, true + missed),
         "ppv": _ends(true, true + false),
-        # of a draw without the class there is no F1, whatever was said
-        "f1": _ends(2 * true, np.where(true + missed > 0, 2 * true + missed + false, 0)),
+        "f1": _ends(2 * true, np.where(known, 2 * true + missed + false, 0)),
     }
 
 

@@ -18,6 +18,7 @@ from ecg.fibrillation import BEFORE, compare
 from ecg.filters import ENGINE_FS
 from ecg.qrs_memory import LONGEST_RR
 from ecg.reader import read_record
+from ecg.record import Record
 from ecg.state import COMPARISONS
 from training.dataset import UNLABELLED
 from training.of_rhythm import rhythms_named
@@ -87,7 +88,7 @@ def rhythm_of(path: Path, file: Path) -> Rhythm:
     beats = read_beats(file)
     samples, likeness = np.array(beats.samples), beats.contexts[:, LIKENESS].copy()
     record = read_record(path)
-    known = _known(path, samples, n_samples=record.n_samples)
+    known = _known(path, samples, record)
     times_s = samples / record.fs
     heard = [(compared(times_s, likeness), known)]
     chance = np.random.default_rng(zlib.crc32(beats.record.encode()))
@@ -127,13 +128,14 @@ def made_up(n: int, *, seed: int) -> list[Rhythm]:
     return rhythms
 
 
-def _known(path: Path, samples: NDArray[np.int64], *, n_samples: int) -> NDArray[np.float32]:
+def _known(path: Path, samples: NDArray[np.int64], record: Record) -> NDArray[np.float32]:
     database = path.parent.name
     known = np.zeros(len(samples), np.float32)
     if database == CHALLENGE:
         known[:] = {"A": 1, "N": 0, "O": 0}.get(rhythms_named(path.parent)[path.name], UNLABELLED)
     elif database == "mitdb":
-        for stretch in read_annotations(path, n_samples=n_samples).rhythms:
+        annotations = read_annotations(path, fs=record.fs, n_samples=record.n_samples)
+        for stretch in annotations.rhythms:
             inside = (samples >= stretch.first_sample) & (samples < stretch.end_sample)
             known[inside] = stretch.rhythm == "AFIB"
             if stretch.rhythm == "AFL":

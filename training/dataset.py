@@ -82,7 +82,7 @@ def observe_record(path: Path) -> BeatSequence:
         If the record or its annotations cannot be read.
     """
     record = read_record(path)
-    return _labelled(path, record, read_annotations(path, n_samples=record.n_samples))
+    return _labelled(path, record, read_annotations(path, fs=record.fs, n_samples=record.n_samples))
 
 
 def observe_noisy(path: Path, *, copy: int = 0) -> BeatSequence:
@@ -96,7 +96,7 @@ def observe_noisy(path: Path, *, copy: int = 0) -> BeatSequence:
         If the record, its annotations or the noise cannot be read.
     """
     record = read_record(path)
-    truth = read_annotations(path, n_samples=record.n_samples)
+    truth = read_annotations(path, fs=record.fs, n_samples=record.n_samples)
     noises = path.parent.parent / noise.DATABASE
     return _labelled(path, noise.disturbed(record, truth, noises, copy=copy), truth)
 

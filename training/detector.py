@@ -42,7 +42,7 @@ def examples(data: Path, records: Sequence[tuple[str, str]]) -> Iterator[Candida
     for database, name in records:
         path = data / database / name
         record = read_record(path)
-        truth = read_annotations(path, n_samples=record.n_samples)
+        truth = read_annotations(path, fs=record.fs, n_samples=record.n_samples)
         clean = filtered(record)
         chance = np.random.default_rng(zlib.crc32(f"{database}/{name}".encode()))
         n_leads = clean.band.shape[1]

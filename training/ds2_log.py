@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ecg.errors import RecordError
-from training.split import DS2, DS2_STRICT
+from training.split import DS2, DS2_STRICT, MITDB
 from training.tables import percent
 
 logger = logging.getLogger(__name__)
@@ -26,20 +26,22 @@ HERE = Path(__file__).parents[1]
 """The checkout this code is run from, if it is one."""
 
 
-def bar_from_ci(records: Sequence[str]) -> None:
+def bar_from_ci(records: Sequence[str], *, database: str = MITDB) -> None:
     """Make sure that no automatic run hears records that examine.
 
     Parameters
     ----------
     records : sequence of str
-        Names of records of mitdb that are to be run.
+        Names of records that are to be run.
+    database : str
+        Which database they are of; ``100`` of another one is somebody else.
 
     Raises
     ------
     RecordError
         If some are of DS2 and ``CI`` is set to a true value, as continuous integration does.
     """
-    asked = sorted(set(records) & set(DS2))
+    asked = sorted(_of_ds2(records, database))
     if asked and os.environ.get("CI", "").lower() not in ("", "0", "false"):
         raise RecordError(
             f"{', '.join(asked)} examine and are never run automatically, got CI="
@@ -50,6 +52,7 @@ def bar_from_ci(records: Sequence[str]) -> None:
 def log_run(
     card: dict[str, Any],
     *,
+    database: str = MITDB,
     model: str,
     why: str,
     what: str = "",
@@ -63,6 +66,8 @@ def log_run(
     card : dict
         The ``records``, and figures as ``training.scorecard.scorecard`` gives them; what was not
         looked at may be left out.
+    database : str
+        Which database the records are of.
     model : str
         Version of the model.
     why : str
@@ -80,7 +85,7 @@ def log_run(
         Whether a line was written.
     """
     records = card["records"]
-    if not set(records) & set(DS2):
+    if not _of_ds2(records, database):
         return False
     page = checkout / LOG
     if not (checkout / ".git").exists() or not page.is_file():
@@ -124,6 +129,10 @@ def commit_of(checkout: Path) -> str:
     if said[0].returncode:
         return "none yet"
     return said[0].stdout.strip() + ("+" if said[1].returncode else "")
+
+
+def _of_ds2(records: Sequence[str], database: str) -> set[str]:
+    return set(records) & set(DS2) if database == MITDB else set()
 
 
 def _share(card: Any, *path: str) -> str:

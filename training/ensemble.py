@@ -53,8 +53,7 @@ def deal(records: Sequence[str], parts: int) -> list[int]:
     places: dict[str, int] = {}
     dealt = []
     for record in records:
-        database, name = record.rsplit("/", 1)
-        k = places.setdefault(f"{database}/{person_of(name)}", len(places))
+        k = places.setdefault(person_of(record), len(places))
         dealt.append((k + k // parts) % parts)
     return dealt
 

@@ -1,6 +1,7 @@
 """Every error the training package raises by itself.
 
 TrainingError             of ``ecg.errors.EcgError``
+    FiguresError          a file of figures has not those that were to be shown
     MarkersError          a page has no place for the figures that were to be written into it
     ProcessDiedError      a process that works for the command ended before its work did
     SpaceError            a search space that cannot be searched
@@ -11,6 +12,10 @@ from ecg.errors import EcgError
 
 class TrainingError(EcgError):
     """Base of all errors raised by the training package."""
+
+
+class FiguresError(TrainingError):
+    """A file of figures has not those that were to be shown."""
 
 
 class MarkersError(TrainingError):

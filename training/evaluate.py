@@ -15,10 +15,13 @@ from ecg.metrics import LEARNING_S
 from training.ds2_log import HERE, bar_from_ci, log_run
 from training.found import write_found
 from training.hearing import evaluate
+from training.noise_curves import read_curves
+from training.page import check_place
 from training.report import write_report
 from training.scorecard import scorecard
 from training.seeds import Beats, checkpoints, compared
 from training.selection import select
+from training.split import database_of
 from training.tables import table_of, write_markdown
 
 logger = logging.getLogger(__name__)
@@ -83,25 +86,36 @@ def run(
     Raises
     ------
     EcgError
-        If a record or the weights cannot be used; nothing is written then.
+        If a record, the weights, the noise curves or a page cannot be used; nothing is
+        written then.
     """
     out = console or Console()
     judge = load(weights, device=device)
     others = [load(path, device=device) for path in checkpoints(seeds)]
-    curves = json.loads(Path(noise).read_text(encoding="utf-8")) if noise is not None else None
+    curves = read_curves(noise) if noise is not None else None
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
-        TextColumn("{task.completed:.0f} of {task.total:.0f} {task.fields[unit]}"),
+        TextColumn("{task.completed:.0f} {task.fields[of]}"),
         TimeRemainingColumn(),
         console=Console(stderr=True),
     )
     names = select(directory, records)
-    bar_from_ci(names)
+    database = database_of(directory)
+    bar_from_ci(names, database=database)
+    place = f"{Path(directory).name} {records.lower()}"
+    for page in markdown:
+        check_place(page, name=place)
+    for file in (json_file, report):
+        if file is not None:
+            Path(file).parent.mkdir(parents=True, exist_ok=True)
     beats = Beats() if others else None
     with bar:
+        minutes = _minutes(directory, names)
         task = bar.add_task(
-            f"hearing {len(names)} records", total=_minutes(directory, names), unit="min"
+            f"hearing {len(names)} records",
+            total=minutes,
+            of="min" if minutes is None else f"of {minutes:.0f} min",
         )
         heard = evaluate(
             directory,
@@ -110,25 +124,20 @@ def run(
             on_heard=lambda s: bar.advance(task, s / 60),
             on_beat=beats,
         )
-        card = {"model": judge.version, **scorecard(heard, from_s=from_s)}
+        card = {"model": judge.version, **scorecard(heard, from_s=from_s, database=database)}
         if beats is not None:
-            task = bar.add_task("judging with each seed", total=len(others), unit="models")
+            task = bar.add_task(
+                "judging with each seed", total=len(others), of=f"of {len(others)} models"
+            )
             said = []
             for other in others:
                 said.append(beats.judged(heard, other))
                 bar.advance(task)
             card |= compared(said, from_s=from_s)
     # before anybody can see a figure
-    log_run(card, model=judge.version, why=why, checkout=checkout)
+    log_run(card, database=database, model=judge.version, why=why, checkout=checkout)
     if card["qrs"]["se"] is None:
         logger.warning("nothing is scored: no annotated beat comes after the first %g s", from_s)
-    if annotations is not None:
-        for one in heard:
-            write_found(annotations, one)
-    if report is not None:
-        write_report(report, card, heard, directory=directory, model=judge.version, noise=curves)
-    for page in markdown:
-        write_markdown(page, card, name=f"{Path(directory).name} {records.lower()}")
     text = json.dumps(card, indent=2) + "\n"
     if json_file is not None and str(json_file) != "-":
         Path(json_file).write_text(text, encoding="utf-8")
@@ -136,9 +145,21 @@ def run(
         out.file.write(text)
     else:
         out.print(table_of(card))
+    if annotations is not None:
+        for one in heard:
+            write_found(annotations, one)
+    if report is not None:
+        write_report(report, card, heard, directory=directory, names=names, model=judge.version,
+                     noise=curves)  # fmt: skip
+    for page in markdown:
+        write_markdown(page, card, name=place)
     return card
 
 
-def _minutes(directory: str | Path, names: Sequence[str]) -> float:
-    heads = (wfdb.rdheader(str(Path(directory) / name)) for name in names)
+def _minutes(directory: str | Path, names: Sequence[str]) -> float | None:
+    """Return how long the records are, None if one has no header to say it: an EDF file."""
+    paths = [Path(directory) / name for name in names]
+    if not all(path.with_name(f"{path.name}.hea").is_file() for path in paths):
+        return None
+    heads = (wfdb.rdheader(str(path)) for path in paths)
     return float(sum((head.sig_len or 0) / head.fs / 60 for head in heads))

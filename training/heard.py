@@ -74,7 +74,7 @@ def calibration_of(records: Sequence[Heard], beat_class: BeatClass, from_s: floa
     said, true = [np.empty(0)], [np.empty(0, dtype=bool)]
     for heard in records:
         reference, classes = heard.annotations.beats()
-        partner = match_beats(reference, heard.samples, window=round(MATCH_S * heard.fs))
+        partner = match_beats(reference, heard.samples, window=int(MATCH_S * heard.fs))
         is_class = np.zeros(len(heard.samples), dtype=bool)
         is_class[partner[(partner >= 0) & (classes == beat_class)]] = True
         scored = (heard.samples >= from_s * heard.fs) & ~np.isnan(heard.probabilities[:, column])

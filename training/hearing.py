@@ -89,7 +89,7 @@ def annotated(path: Path) -> tuple[Record, Annotations]:
         If one of them cannot be read.
     """
     record = read_record(path)
-    return record, read_annotations(path, n_samples=record.n_samples)
+    return record, read_annotations(path, fs=record.fs, n_samples=record.n_samples)
 
 
 def hear(

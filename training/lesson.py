@@ -105,6 +105,8 @@ def carry_out(
 ) -> list[Learnt]:
     """Carry out lessons, some at a time; what a work directory has is not done again.
 
+    Of lessons that are the same one is carried out.
+
     Parameters
     ----------
     lessons : sequence of Lesson
@@ -129,17 +131,23 @@ def carry_out(
         for file in files:
             file.unlink(missing_ok=True)
             _checkpoint(file).unlink(missing_ok=True)
-    todo = [k for k, file in enumerate(files) if not file.exists()]
-    if progress is not None:
-        for k in sorted(set(range(len(lessons))) - set(todo)):
+    # lessons that are the same share a file, which one process at a time may write
+    to_do: dict[Path, list[int]] = {}
+    for k, file in enumerate(files):
+        if not file.exists():
+            to_do.setdefault(file, []).append(k)
+        elif progress is not None:
             for epoch in recall(lessons[k], work).epochs:
                 progress(k, epoch)
+    alike = list(to_do.values())
 
     def tell(position: int, news: object) -> None:
         if progress is not None:
-            progress(todo[position], Epoch(**news))  # type: ignore[arg-type]  # as _learn sends it
+            for k in alike[position]:
+                progress(k, Epoch(**news))  # type: ignore[arg-type]  # as _learn sends it
 
-    run_apart(_learn, [(lessons[k], work) for k in todo], processes=processes, on_news=tell)
+    tasks = [(lessons[k], work) for k, *_ in alike]
+    run_apart(_learn, tasks, processes=processes, on_news=tell)
     return [recall(lesson, work) for lesson in lessons]
 
 

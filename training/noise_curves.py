@@ -1,5 +1,6 @@
 """Detection in noise as curves, from the figures of ``python -m benchmarks.qrs --json``."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,28 @@ import plotly.graph_objects as go
 from plotly.colors import qualitative
 from plotly.subplots import make_subplots
 
+from training.errors import FiguresError
+
 NAMES = {"em": "electrode motion", "bw": "baseline wander", "ma": "muscle"}
+
+
+def read_curves(path: str | Path) -> Mapping[str, Any]:
+    """Return the part ``noise`` of a file of figures.
+
+    Raises
+    ------
+    FiguresError
+        If it is no such file.
+    """
+    try:
+        noise = json.loads(Path(path).read_text(encoding="utf-8"))["noise"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise FiguresError(
+            f"{path} holds no noise curves: name what python -m benchmarks.qrs --json wrote"
+        ) from error
+    if not isinstance(noise, Mapping):
+        raise FiguresError(f"the noise curves in {path} must be by records, got {noise!r}")
+    return noise
 
 
 def noise_curves(noise: Mapping[str, Any]) -> go.Figure:

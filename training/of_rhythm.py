@@ -76,7 +76,7 @@ def observe_tachycardia(path: Path) -> BeatSequence:
         If the record or its annotations cannot be read.
     """
     record = read_record(path)
-    rhythms = read_annotations(path, n_samples=record.n_samples).rhythms
+    rhythms = read_annotations(path, fs=record.fs, n_samples=record.n_samples).rhythms
     unnamed = observe_unmarked(path)
     return replace(unnamed, targets=in_rhythms(unnamed, rhythms, fs=record.fs))
 

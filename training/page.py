@@ -8,6 +8,18 @@ BEGIN, END = "<!-- figures: {name} -->", "<!-- end of figures -->"
 """What stands around figures in a page; what is between is replaced."""
 
 
+def check_place(path: str | Path, *, name: str) -> None:
+    """Make sure that ``put_between`` can write into a page.
+
+    Raises
+    ------
+    MarkersError
+        If the page exists and has no markers of ``name``.
+    """
+    if Path(path).exists():
+        _around(Path(path), name)
+
+
 def put_between(path: str | Path, text: str, *, name: str) -> None:
     """Write ``text`` between the markers of ``name`` in a page, or as a new page with them.
 
@@ -16,11 +28,18 @@ def put_between(path: str | Path, text: str, *, name: str) -> None:
     MarkersError
         If the page exists and has no such markers.
     """
-    page, begin = Path(path), BEGIN.format(name=name)
+    page = Path(path)
     if not page.exists():
         page.parent.mkdir(parents=True, exist_ok=True)
-        page.write_text(f"{begin}\n{text}{END}\n", encoding="utf-8")
+        page.write_text(f"{BEGIN.format(name=name)}\n{text}{END}\n", encoding="utf-8")
         return
+    before, after = _around(page, name)
+    page.write_text(f"{before}\n{text}{after}", encoding="utf-8")
+
+
+def _around(page: Path, name: str) -> tuple[str, str]:
+    """Return what stands around figures, their markers with it."""
+    begin = BEGIN.format(name=name)
     before, found, rest = page.read_text(encoding="utf-8").partition(begin)
     _, closed, after = rest.partition(END)
     if not found or not closed:
@@ -28,4 +47,4 @@ def put_between(path: str | Path, text: str, *, name: str) -> None:
             f"{page} exists and has no place for these figures: put the lines {begin} and {END} "
             "where they belong, or name a page that does not exist"
         )
-    page.write_text(f"{before}{begin}\n{text}{END}{after}", encoding="utf-8")
+    return before + begin, END + after

@@ -37,7 +37,7 @@ DATABASES = (*BEAT_DATABASES, TACHYCARDIA, FIBRILLATION, BEDSIDE, NOISE)
 IN_BETWEEN = "vfdb/418"
 """A dying heart: what is marked N are waves as wide as those of flutter, at half its rate. Where it
 teaches what is not fibrillation, less is found of other people's: see docs/concepts/accuracy.md.
-No rhythm of it says what a beat is, either."""
+No rhythm of it says what a beat is, either; a student hears what its teachers think of them."""
 
 _BY_RHYTHM: dict[str, Kind] = {FIBRILLATION: "fibrillating", TACHYCARDIA: "tachycardia"}
 """Databases whose rhythms say what some of their beats are."""
@@ -150,7 +150,7 @@ def rhythm_records(data: Path, databases: tuple[str, ...]) -> list[tuple[Path, K
     In most the ventricles neither fibrillate nor stand still, which whoever labelled them had seen:
     those of svdb; those of the 2017 challenge whose rhythm could be named; those of the 2015
     challenge in which no asystole, ventricular tachycardia or fibrillation was a true alarm.
-    ``IN_BETWEEN`` teaches nothing.
+    ``IN_BETWEEN`` is not among them.
     """
     found: list[tuple[Path, Kind]] = []
     for database in databases:
@@ -170,12 +170,10 @@ def rhythm_records(data: Path, databases: tuple[str, ...]) -> list[tuple[Path, K
     return found
 
 
-def opinion_records(data: Path) -> list[tuple[Path, Kind]]:
-    """Return records of which a student hears what teachers think, of databases that are there."""
+def opinion_records(data: Path, databases: tuple[str, ...]) -> list[tuple[Path, Kind]]:
+    """Return the records of these databases of which a student hears what teachers think."""
     found: list[tuple[Path, Kind]] = []
-    for directory in (data / database for database in OPINIONS):
-        if not directory.is_dir():
-            continue
+    for directory in (data / database for database in OPINIONS if database in databases):
         named = rhythms_named(directory) if directory.name == FIBRILLATION else {}
         labelled = set(_names(directory)) if directory.name in _BY_RHYTHM else set()
         for name in record_names(directory):

@@ -34,6 +34,7 @@ def write_report(
     records: Sequence[Heard],
     *,
     directory: str | Path,
+    names: Sequence[str],
     model: str,
     noise: Mapping[str, Any] | None = None,
 ) -> None:
@@ -49,10 +50,12 @@ def write_report(
         What the monitor said of each record.
     directory : str or Path
         Where the records are; the strips are drawn from them.
+    names : sequence of str
+        What each is called there: ``Heard`` leaves ``.edf`` out.
     model : str
         Version of the model that judged.
     noise : mapping, optional
-        Figures of ``python -m benchmarks.qrs --json``.
+        Noise curves, as ``training.noise_curves.read_curves`` gives them.
 
     Raises
     ------
@@ -94,13 +97,14 @@ def write_report(
     page.figure(draw.delays(records), "Delay of the decision after the R peak, all beats.")
     if noise is not None:
         page.heading("Detection in noise")
-        page.figure(noise_curves(noise["noise"]), "From the figures of benchmarks.qrs.")
+        page.figure(noise_curves(noise), "From the figures of benchmarks.qrs.")
     page.heading("Strips judged wrong")
     page.text(
         "The records with most wrong beats, and three places of each. Upper letters: annotated; "
         "lower letters: called (U: found, not judged). Red: they differ, or one is missing."
     )
-    for strip in strips(records, directory, from_s=float(card["scored_from_s"])):
+    paths = [Path(directory) / name for name in names]
+    for strip in strips(records, paths, from_s=float(card["scored_from_s"])):
         page.figure(strip)
     page.write(Path(path))
 

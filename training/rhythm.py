@@ -71,7 +71,7 @@ def observe_rhythm(path: Path) -> SecondSequence:
         If the record or its annotations cannot be read.
     """
     record = read_record(path)
-    annotations = read_annotations(path, n_samples=record.n_samples)
+    annotations = read_annotations(path, fs=record.fs, n_samples=record.n_samples)
     stretches = [
         *(s for s in annotations.rhythms if s.rhythm not in UNTAUGHT),
         *(

@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecg.finding import BEAT_CLASSES, BeatClass
-from ecg.metrics import F_COUNTS_AS_V_IS, LEARNING_S, BeatCounts, Score, average
+from ecg.metrics import F_COUNTS_AS_V_IS, LEARNING_S, BeatCounts, Score, average, tallies
 from training.bootstrap import REPLICATES, SEED, intervals
 from training.heard import Heard, calibration_of, counts_of
-from training.split import SAME_PERSON, person_of
+from training.split import MITDB, SAME_PERSON, person_of
 
 TIGHT_S = 0.050
 """A detection this close places the R peak well enough for an RR interval."""
@@ -26,7 +26,11 @@ SCORED: tuple[BeatClass, ...] = ("S", "V", "F")
 
 
 def scorecard(
-    records: Sequence[Heard], *, from_s: float = LEARNING_S, replicates: int = REPLICATES
+    records: Sequence[Heard],
+    *,
+    from_s: float = LEARNING_S,
+    replicates: int = REPLICATES,
+    database: str = MITDB,
 ) -> dict[str, Any]:
     """Return the figures of an evaluation, ready for JSON.
 
@@ -38,6 +42,8 @@ def scorecard(
         Learning time: what comes before is scored only in ``qrs_from_start``.
     replicates : int
         Draws of the bootstrap.
+    database : str
+        Which database the records are of: whose they are depends on it.
 
     Returns
     -------
@@ -55,10 +61,10 @@ def scorecard(
     tight = [counts_of(heard, from_s=from_s, match_s=TIGHT_S) for heard in records]
     gross = sum(scored.values(), BeatCounts())
     delays = np.concatenate([heard.delays_s for heard in records]) if records else np.empty(0)
-    once = [name for name in scored if name not in SAME_PERSON]
+    once = [name for name in scored if database != MITDB or name not in SAME_PERSON]
     ends = intervals(
         [counts.table for counts in scored.values()],
-        [person_of(name) for name in scored],
+        [person_of(f"{database}/{name}") for name in scored],
         replicates=replicates,
     )
     return {
@@ -136,11 +142,8 @@ def _figures(counts: BeatCounts) -> dict[str, Any]:
 def _strict_v(counts: BeatCounts) -> Score:
     """Return the score of V if an F called V were a false V."""
     v, f = BEAT_CLASSES.index("V"), BEAT_CLASSES.index("F")
-    score, true = counts.of("V"), int(counts.table[v, v])
-    if score.ppv is None or not true:
-        return score
-    said = round(true / score.ppv) + int(counts.table[f, v])
-    return Score(se=score.se, ppv=true / said)
+    true, missed, false = (int(count) for count in tallies(counts.table, "V"))
+    return Score.of(true=true, missed=missed, false=false + int(counts.table[f, v]))
 
 
 def _calibration(

@@ -3,7 +3,8 @@
 The detector, the features and what is fit to be judged are the same for every
 model, so records are heard once. Each model then judges the beats that were found,
 as ``Monitor`` would let it: in their order, with a memory of its own for each
-patient, and with the beats dropped that it is sure are artefacts.
+patient, empty again where leads are chosen for others, and with the beats dropped
+that it is sure are artefacts.
 """
 
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ from ecg.draft import Draft, add_beats
 from ecg.errors import CheckpointError
 from ecg.finding import Beat
 from ecg.judge import Judge
+from ecg.lead import LeadChoice
 from ecg.roster import Place
 from training.heard import Heard
 from training.hearing import with_beats
@@ -27,9 +29,10 @@ from training.scorecard import brief
 
 @dataclass(slots=True)
 class _Seen:
-    """What a model would see of one record."""
+    """What a model would see of one record, from where it knows nothing on."""
 
     place: Place
+    choice: LeadChoice
     rows: list[np.void] = field(default_factory=list)
     windows: list[NDArray[np.float32]] = field(default_factory=list)
     contexts: list[NDArray[np.float32]] = field(default_factory=list)
@@ -38,7 +41,7 @@ class _Seen:
         """Return what the monitor says of these beats, of a model that thinks so."""
         rows = np.array(self.rows, dtype=self.rows[0].dtype)
         draft = Draft(self.place)
-        worst = rows["unfit"][:, : len(self.place.choice.leads)].min(axis=1)
+        worst = rows["unfit"][:, : len(self.choice.leads)].min(axis=1)
         slots = {int(slot): draft for slot in np.unique(rows["slot"])}
         add_beats(slots, rows, worst, probabilities, model)
         return draft.beats or []
@@ -48,7 +51,7 @@ class Beats:
     """Keeps the beats that a monitor finds, before they are judged; give it as ``on_beat``."""
 
     def __init__(self) -> None:
-        self._of: dict[str, _Seen] = {}
+        self._of: dict[str, list[_Seen]] = {}
 
     def __call__(
         self,
@@ -58,7 +61,11 @@ class Beats:
         context: NDArray[np.float32],
     ) -> None:
         """Keep one beat."""
-        seen = self._of.setdefault(place.patient, _Seen(place))
+        parts = self._of.setdefault(place.patient, [])
+        # where a lead trial ends with other leads the place starts anew, and its memory with it
+        if not parts or parts[-1].choice.columns != place.choice.columns:
+            parts.append(_Seen(place, place.choice))
+        seen = parts[-1]
         seen.rows.append(row.copy())
         seen.windows.append(window.copy())
         seen.contexts.append(context.copy())
@@ -73,23 +80,22 @@ class Beats:
         judge : Judge
             The other model. What it would say of the rhythm is not asked.
         """
-        found = [(slot, self._of[one.name]) for slot, one in enumerate(heard)
-                 if one.name in self._of]  # fmt: skip
-        beats: dict[int, list[Beat]] = {}
+        found = [seen for one in heard for seen in self._of.get(one.name, ())]
+        beats: dict[str, list[Beat]] = {}
         if found:
-            slots = np.concatenate([np.full(len(seen.rows), slot) for slot, seen in found])
-            memory = np.zeros((len(heard), 2, judge.hidden), np.float32)
+            slots = np.repeat(np.arange(len(found)), [len(seen.rows) for seen in found])
+            memory = np.zeros((len(found), 2, judge.hidden), np.float32)
             with one_thread():
                 probabilities = judge.judge_beats(
                     slots,
-                    np.stack([window for _, seen in found for window in seen.windows]),
-                    np.stack([context for _, seen in found for context in seen.contexts]),
+                    np.stack([window for seen in found for window in seen.windows]),
+                    np.stack([context for seen in found for context in seen.contexts]),
                     memory,
                 )
-            beats = {
-                slot: seen.said(probabilities[slots == slot], judge.version) for slot, seen in found
-            }
-        return [with_beats(one, beats.get(slot, [])) for slot, one in enumerate(heard)]
+            for slot, seen in enumerate(found):
+                said = seen.said(probabilities[slots == slot], judge.version)
+                beats.setdefault(seen.place.patient, []).extend(said)
+        return [with_beats(one, beats.get(one.name, [])) for one in heard]
 
 
 def checkpoints(paths: Sequence[Path]) -> list[Path]:

@@ -7,6 +7,10 @@ same person. ``DS2_STRICT`` leaves 202 out.
 """
 
 from collections.abc import Iterable
+from pathlib import Path
+
+MITDB = "mitdb"
+"""The database that is split."""
 
 DS1 = tuple(
     """
@@ -35,6 +39,21 @@ NAMED = {"ds1": DS1, "ds2": DS2, "ds2-strict": DS2_STRICT}
 """The lists that may be asked for by name."""
 
 
+def database_of(directory: str | Path) -> str:
+    """Return the database that a folder holds: its name, or that of MIT-BIH above it.
+
+    PhysioNet has a database in a folder of its version: ``mitdb/1.0.0``.
+
+    Examples
+    --------
+    >>> database_of("data/svdb"), database_of("physionet.org/files/mitdb/1.0.0")
+    ('svdb', 'mitdb')
+    """
+    path = Path(directory)
+    above = [*path.absolute().parts, *path.resolve().parts]
+    return next((part for part in above if part in (MITDB, "nstdb")), path.resolve().name)
+
+
 def person_of(record: str) -> str:
     """Return the name under which the person of a record goes.
 
@@ -54,7 +73,7 @@ def person_of(record: str) -> str:
     'svdb/800'
     """
     database, _, name = record.rpartition("/")
-    if database not in ("", "mitdb", "nstdb"):
+    if database not in ("", MITDB, "nstdb"):
         return record
     base = name[:3] if name[:3] in ("118", "119") else name
     return SAME_PERSON.get(base, base)

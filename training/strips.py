@@ -21,15 +21,15 @@ STRIP_S = 8.0
 RIGHT, WRONG, TRACE = "#6b7280", "#dc2626", "#111827"
 
 
-def strips(records: Sequence[Heard], directory: str | Path, *, from_s: float) -> list[go.Figure]:
+def strips(records: Sequence[Heard], paths: Sequence[Path], *, from_s: float) -> list[go.Figure]:
     """Draw strips of the records with most wrong beats, the worst record first.
 
     Parameters
     ----------
     records : sequence of Heard
         What the monitor said of each.
-    directory : str or Path
-        Where they are.
+    paths : sequence of Path
+        Where each of them is, as ``ecg.reader.read_record`` wants it.
     from_s : float
         What comes before is not looked at.
 
@@ -38,12 +38,14 @@ def strips(records: Sequence[Heard], directory: str | Path, *, from_s: float) ->
     RecordError
         If a record cannot be read any more.
     """
-    wrong = {heard.name: wrong_beats(heard, from_s=from_s) for heard in records}
-    worst = sorted(records, key=lambda heard: len(wrong[heard.name]), reverse=True)
+    wrong = [wrong_beats(heard, from_s=from_s) for heard in records]
+    worst = sorted(
+        zip(records, wrong, paths, strict=True), key=lambda one: len(one[1]), reverse=True
+    )
     return [
-        _strips_of(heard, wrong[heard.name], read_record(Path(directory) / heard.name))
-        for heard in worst[:WORST_RECORDS]
-        if len(wrong[heard.name])
+        _strips_of(heard, beats, read_record(path))
+        for heard, beats, path in worst[:WORST_RECORDS]
+        if len(beats)
     ]
 
 

@@ -29,7 +29,6 @@ from training.lesson import carry_out
 from training.records import (
     DATABASES,
     NOISE,
-    OPINIONS,
     SOURCES,
     beat_kind,
     noisy_copies,
@@ -128,7 +127,7 @@ def train(
     if NOISE in databases:
         asked += noisy_copies(paths)
     if ship == "student":
-        asked += opinion_records(data)
+        asked += opinion_records(data, databases)
     found = observe(asked, work, fresh=fresh, progress=on_record)
     of = {
         kind: [f for f, (_, k) in zip(found, asked, strict=True) if k == kind]
@@ -205,7 +204,6 @@ def train(
         model = BeatEnsemble([cast(BeatLSTM, taught.model)])
         temperature = temperature_of(taught.logits, [one.logits for one in fitted], temperatures)
         epochs.append(taught.epochs)
-        card |= _origin(tuple(dict.fromkeys((*databases, *OPINIONS))))
     card["made_of"] = {
         "seeds": [settings.seed + k for k in range(seeds)],
         "rule": "one student of all members" if student else "all members together",

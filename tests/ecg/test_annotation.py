@@ -17,6 +17,7 @@ from ecg.annotation import (
 from ecg.errors import RecordError
 from ecg.finding import BEAT_CLASSES
 from tests import need
+from training.hearing import annotated
 from training.split import DS1, PACED
 
 
@@ -102,6 +103,48 @@ def test_flutter_goes_to_the_end_when_it_is_never_closed(tmp_path: Path) -> None
     path = write(tmp_path, [(5, "[", ""), (100, "N", "")])
     assert read_annotations(path, n_samples=400).flutter == ((5, 400),)
     assert read_annotations(path).flutter == ((5, 101),)
+
+
+BEATS_S = np.array([0.5, 1.25, 2.0, 301.0])
+
+
+def marked_at(tmp_path: Path, fs: float) -> Path:
+    """Write a normal beat at each of ``BEATS_S``, and a rhythm, in a file of this resolution."""
+    times = np.rint(np.array([0.1, *BEATS_S]) * fs).astype(int)
+    symbols, notes = ["+", *"NNNN"], ["(N", "", "", "", ""]
+    wfdb.wrann("made", "atr", times, symbol=symbols, aux_note=notes, fs=fs, write_dir=str(tmp_path))
+    return tmp_path / "made"
+
+
+def test_beats_are_where_the_record_has_them_when_the_file_counts_finer(tmp_path: Path) -> None:
+    path = marked_at(tmp_path, 1000)
+    found = read_annotations(path, fs=360, n_samples=360 * 400)
+    assert found.beats()[0].tolist() == np.rint(BEATS_S * 360).tolist()
+    assert found.rhythms == (RhythmStretch(rhythm="N", first_sample=36, end_sample=360 * 400),)
+    # without a rate they stand in the file's own resolution
+    assert read_annotations(path).beats()[0].tolist() == (BEATS_S * 1000).tolist()
+
+
+def test_beats_are_where_the_record_has_them_when_a_lead_has_two_samples_a_frame(
+    tmp_path: Path,
+) -> None:
+    n_frames = 125 * 400
+    wfdb.wrsamp(
+        "made",
+        fs=125,
+        units=["mV", "NU"],
+        sig_name=["II", "RESP"],
+        e_p_signal=[np.sin(np.arange(2 * n_frames) / 40), np.sin(np.arange(n_frames) / 80)],
+        fmt=["16", "16"],
+        samps_per_frame=[2, 1],
+        write_dir=str(tmp_path),
+    )
+    # in frames, which the file does not say
+    times = np.rint(BEATS_S * 125).astype(int)
+    wfdb.wrann("made", "atr", times, symbol=["N"] * len(times), write_dir=str(tmp_path))
+    record, found = annotated(tmp_path / "made")
+    assert record.fs == 250
+    assert found.beats()[0].tolist() == (2 * times).tolist()
 
 
 def test_absent_file_is_named_when_read(tmp_path: Path) -> None:

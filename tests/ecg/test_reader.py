@@ -11,6 +11,7 @@ from ecg.chunk import MISSING
 from ecg.errors import LeadError, RateError, RecordError
 from ecg.reader import RESCALED_GAIN, read_record, record_names
 from tests import need
+from tests.edf import write_edf
 
 
 def write(
@@ -212,34 +213,9 @@ def test_segments_of_different_gain_are_read_as_one_record(tmp_path: Path) -> No
     assert record.samples[[0, 110, 169], 0].tolist() == [1000, MISSING, 1000]
 
 
-def edf(path: Path, samples: list[NDArray[np.int16]], leads: tuple[str, ...]) -> Path:
-    """Write EDF: blocks of 1 s, +-10 mV over the whole of int16."""
-    n = len(leads)
-    n_blocks = len(samples[0]) // 250
-    fields = [("0", 8), ("X", 80), ("X", 80), ("01.02.20", 8), ("10.00.00", 8)]
-    fields += [(str(256 * (n + 1)), 8), ("", 44), (str(n_blocks), 8), ("1", 8), (str(n), 4)]
-    for values, width in (
-        (leads, 16),
-        (("",) * n, 80),
-        (("mV",) * n, 8),
-        (("-10",) * n, 8),
-        (("10",) * n, 8),
-        (("-32768",) * n, 8),
-        (("32767",) * n, 8),
-        (("",) * n, 80),
-        (tuple(str(len(s) // n_blocks) for s in samples), 8),
-        (("",) * n, 32),
-    ):
-        fields += [(value, width) for value in values]
-    head = b"".join(value.ljust(width).encode() for value, width in fields)
-    blocks = [s.reshape(n_blocks, -1)[b].tobytes() for b in range(n_blocks) for s in samples]
-    path.write_bytes(head + b"".join(blocks))
-    return path
-
-
 def test_edf_is_read_in_millivolts(tmp_path: Path) -> None:
     wave = (np.arange(1000) % 200 * 100).astype(np.int16)
-    record = read_record(edf(tmp_path / "holter.edf", [wave, -wave], ("ECG I", "ECG II")))
+    record = read_record(write_edf(tmp_path / "holter.edf", [wave, -wave], ("ECG I", "ECG II")))
     assert (record.name, record.fs, record.leads) == ("holter", 250.0, ("ECG I", "ECG II"))
     assert record.millivolts()[:, 0] == pytest.approx(wave * (20 / 65535), abs=0.001)
     assert record_names(tmp_path) == ("holter.edf",)
@@ -248,7 +224,7 @@ def test_edf_is_read_in_millivolts(tmp_path: Path) -> None:
 def test_edf_that_cannot_be_trusted_is_refused(tmp_path: Path) -> None:
     fast, slow = np.zeros(1000, dtype=np.int16), np.zeros(4, dtype=np.int16)
     with pytest.raises(RecordError, match="several rates"):
-        read_record(edf(tmp_path / "mixed.edf", [fast, slow], ("ECG", "Temp")))
+        read_record(write_edf(tmp_path / "mixed.edf", [fast, slow], ("ECG", "Temp")))
     (tmp_path / "text.edf").write_text("not at all")
     with pytest.raises(RecordError, match="is not EDF"):
         read_record(tmp_path / "text.edf")

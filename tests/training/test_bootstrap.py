@@ -65,3 +65,10 @@ def test_no_interval_is_given_where_too_few_patients_have_the_class() -> None:
     assert ends["beats"]["V"]["se"] is None
     assert ends["beats"]["F"]["f1"] is None
     assert ends["qrs"]["se"] == [1.0, 1.0]
+
+
+def test_a_class_that_nobody_named_has_no_interval_as_it_has_no_f1() -> None:
+    unnamed = [table(v=0, missed=5)] * 3
+    assert BeatCounts(table=np.sum(unnamed, axis=0)).of("V").f1 is None
+    ends = intervals(unnamed, list("abc"))["beats"]["V"]
+    assert ends == {"se": [0.0, 0.0], "ppv": None, "f1": None}

@@ -39,7 +39,7 @@ def checkout(tmp_path: Path) -> Path:
 def made_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return records of nobody, one of which has the name of a record of DS2."""
     monkeypatch.delenv("CI", raising=False)  # where such names are refused
-    directory = tmp_path / "records"
+    directory = tmp_path / "mitdb"
     directory.mkdir()
     for name in ("100", "101"):
         write_wfdb(directory, name, Simulator([Step(duration_s=12)], fs=250, seed=int(name)))
@@ -112,6 +112,16 @@ def test_no_automatic_run_hears_records_that_examine(
     assert (checkout / LOG).read_text() == HEAD
     run(made_up, records="101", weights=weights, device="cpu", checkout=checkout,
         console=Console(file=io.StringIO()))  # fmt: skip
+
+
+def test_a_record_of_another_database_is_nobody_who_examines(
+    checkout: Path, made_up: Path, weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CI", "true")
+    other = made_up.rename(made_up.with_name("hospital"))
+    run(other, records="100", weights=weights, device="cpu", checkout=checkout,
+        console=Console(file=io.StringIO()))  # fmt: skip
+    assert (checkout / LOG).read_text() == HEAD
 
 
 def test_a_look_at_the_detector_alone_is_noted_with_dashes_for_the_rest(checkout: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import wfdb
 from rich.console import Console
 
 from ecg.annotation import read_annotations
@@ -15,9 +16,11 @@ from ecg.judge import Judge
 from ecg.marks import EXTENSION
 from ecg.metrics import NOT_JUDGED
 from ecg.model import BeatEnsemble, BeatLSTM, BeatLSTMSize, RhythmLSTM
+from ecg.reader import read_record
 from ecg.script import Step
 from ecg.simulator import Simulator, write_wfdb
-from training.errors import MarkersError
+from tests.edf import write_edf
+from training.errors import FiguresError, MarkersError
 from training.evaluate import run
 from training.found import write_found
 from training.hearing import evaluate
@@ -49,6 +52,24 @@ def weights(tmp_path: Path) -> Path:
     path = tmp_path / "weights" / "beat.safetensors"
     save(model(), RhythmLSTM(), path, temperature=1.0)
     return path
+
+
+def three_unnamed_leads(where: Path, name: str) -> None:
+    """Write a record whose lead trial ends with other leads than it began with."""
+    simulator = Simulator([Step(duration_s=40, pvc_per_min=6)], fs=360, seed=5)
+    write_wfdb(where, name, simulator)
+    ecg = read_record(where / name).millivolts()
+    # two leads at first: the first is flat from 3 s on, and was heard until then
+    first = np.where(np.arange(len(ecg)) < 3 * 360, ecg[:, 0], 0.0)
+    wfdb.wrsamp(
+        name,
+        fs=360,
+        units=["mV"] * 3,
+        sig_name=["x", "y", "z"],
+        p_signal=np.column_stack([first, ecg]),
+        fmt=["16"] * 3,
+        write_dir=str(where),
+    )
 
 
 def test_clean_beats_are_all_found_and_none_is_judged_without_a_model(directory: Path) -> None:
@@ -124,6 +145,82 @@ def test_files_and_figures_agree_when_written(
         labels = [NOT_JUDGED if c == NOT_JUDGED else c for c in heard.classes.tolist()]
         assert list(found.symbols) == [label.replace(NOT_JUDGED, "Q") for label in labels]
         assert NOT_JUDGED not in labels
+
+
+def test_figures_are_written_where_a_record_has_no_beat(
+    directory: Path, weights: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "still.atr").write_bytes((directory / "fast.atr").read_bytes())
+    wfdb.wrsamp(
+        "still",
+        fs=128,
+        units=["mV"],
+        sig_name=["II"],
+        d_signal=np.zeros((30 * 128, 1), dtype=np.int64),
+        fmt=["16"],
+        adc_gain=[200.0],
+        baseline=[0],
+        write_dir=str(tmp_path),
+    )
+    # of a former run, which found some
+    (tmp_path / "found").mkdir()
+    (tmp_path / f"found/still.{EXTENSION}").write_bytes(b"\x00\x00")
+    card = run(
+        tmp_path,
+        json_file=tmp_path / "new" / "card.json",
+        annotations=tmp_path / "found",
+        weights=weights,
+        device="cpu",
+        from_s=5.0,
+        console=Console(file=io.StringIO()),
+    )
+    assert card["qrs"] == {"se": 0.0, "ppv": None}
+    assert json.loads((tmp_path / "new" / "card.json").read_text()) == card
+    assert not (tmp_path / f"found/still.{EXTENSION}").exists()
+    assert "no beat was found in record=still" in caplog.text
+
+
+def test_what_cannot_be_written_or_shown_is_said_before_anything_is_heard(
+    directory: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hear(*_: object, **__: object) -> None:
+        raise AssertionError("records were heard")
+
+    monkeypatch.setattr("training.evaluate.evaluate", hear)
+    page, curves = tmp_path / "page.md", tmp_path / "curves.json"
+    page.write_text("no markers here\n")
+    with pytest.raises(MarkersError, match="has no place for these figures"):
+        run(directory, weights=weights, device="cpu", markdown=[tmp_path / "new.md", page])
+    for text in ("{}", "[]", '{"noise": 3}', "not JSON"):
+        curves.write_text(text)
+        with pytest.raises(FiguresError, match="noise curves"):
+            run(directory, weights=weights, device="cpu", noise=curves)
+    with pytest.raises(FiguresError, match="holds no noise curves"):
+        run(directory, weights=weights, device="cpu", noise=tmp_path / "none.json")
+
+
+def test_an_edf_file_with_annotations_is_evaluated_and_reported(
+    weights: Path, tmp_path: Path
+) -> None:
+    simulator = Simulator([Step(duration_s=30, pvc_per_min=10)], fs=250, leads=("II",), seed=1)
+    write_wfdb(tmp_path, "e1", simulator)
+    record = read_record(tmp_path / "e1")
+    # +-10 mV over the whole of int16
+    wave = np.rint(record.millivolts()[:, 0] * 65535 / 20).astype(np.int16)
+    write_edf(tmp_path / "e1.edf", [wave], ("ECG II",))
+    (tmp_path / "e1.atr").rename(tmp_path / "e1.edf.atr")
+    (tmp_path / "e1.hea").unlink()
+    card = run(
+        tmp_path,
+        report=tmp_path / "report.html",
+        weights=weights,
+        device="cpu",
+        from_s=5.0,
+        console=Console(file=io.StringIO()),
+    )
+    assert card["records"] == ["e1"]
+    assert card["qrs"] == {"se": 1.0, "ppv": 1.0}
+    assert "beats wrong" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
 def test_json_is_all_that_is_printed_when_asked_for_on_standard_output(
@@ -221,17 +318,23 @@ def test_table_shows_records_average_and_gross(directory: Path) -> None:
     assert "delay of a beat: p50" in out.getvalue()
 
 
-def test_models_of_seeds_say_of_kept_beats_what_they_say_live(directory: Path) -> None:
+def test_models_of_seeds_say_of_kept_beats_what_they_say_live(
+    directory: Path, tmp_path: Path
+) -> None:
     judges = []
     for seed in (1, 2):
         torch.manual_seed(seed)
         beats = BeatEnsemble([BeatLSTM(BeatLSTMSize())])
         judges.append(Judge(beats, RhythmLSTM(), version=f"rw-{seed}", device="cpu"))
+    names = ["calm", "fast", "off", "three"]
+    for name in names[:-1]:
+        for suffix in (".hea", ".dat", ".atr"):
+            (tmp_path / f"{name}{suffix}").write_bytes((directory / f"{name}{suffix}").read_bytes())
+    three_unnamed_leads(tmp_path, "three")
     kept = Beats()
-    names = ["calm", "fast", "off"]
-    heard = evaluate(directory, names, judge=None, on_beat=kept)
+    heard = evaluate(tmp_path, names, judge=None, on_beat=kept)
     for judge in judges:
-        live = evaluate(directory, names, judge=judge)
+        live = evaluate(tmp_path, names, judge=judge)
         for a, b in zip(kept.judged(heard, judge), live, strict=True):
             for field in ("name", "samples", "classes", "delays_s", "probabilities", "fit"):
                 equal_nan = field == "probabilities"
@@ -297,3 +400,33 @@ def test_s_and_the_doubled_person_are_also_scored_without(directory: Path, tmp_p
     assert card["without_202"]["qrs"] == card["qrs"] == {"se": 1.0, "ppv": 1.0}
     assert card["S_without_232_219"]["ppv"] == 0.0
     assert scorecard(every[:1], from_s=5.0)["without_202"] is None
+    # of another database nobody is doubled
+    assert scorecard(every, from_s=5.0, database="hospital")["without_202"] is None
+
+
+def test_f_called_v_are_false_where_nothing_else_is_called_v(directory: Path) -> None:
+    (heard,) = evaluate(directory, ["fast"], judge=None)
+    reference, _ = heard.annotations.beats()
+    called = replace(heard, samples=reference, classes=np.full(len(reference), "V"))
+    fused = replace(heard.annotations, symbols=("F",) * len(heard.annotations.symbols))
+    card = scorecard([replace(called, annotations=fused)], from_s=0.0)
+    assert card["beats"]["V"]["ppv"] is None
+    assert card["V_if_F_called_V_were_false"] == {"se": None, "ppv": 0.0, "f1": None}
+
+
+def test_probabilities_are_compared_with_the_beats_that_are_scored(directory: Path) -> None:
+    # 37.5 samples of 250 Hz are 150 ms: a beat 38 samples off is no match, nor does it calibrate
+    (heard,) = evaluate(directory, ["off"], judge=None)
+    reference, _ = heard.annotations.beats()
+    sure = np.zeros((len(reference), 5))
+    sure[:, 0] = 1.0
+    said = replace(
+        heard,
+        samples=reference + 38,
+        classes=np.full(len(reference), "N"),
+        delays_s=np.zeros(len(reference)),
+        probabilities=sure,
+    )
+    card = scorecard([said], from_s=0.0)
+    assert card["qrs"]["se"] == 0.0
+    assert card["calibration"]["N"]["true"][-1] == 0.0

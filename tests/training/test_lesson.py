@@ -69,6 +69,25 @@ def test_a_lesson_is_carried_out_once_unless_started_over(
     assert len(fits) == 1
 
 
+def test_lessons_that_are_the_same_are_carried_out_once(tmp_path: Path) -> None:
+    files = tuple(written(tmp_path, 2))
+    one = replace(LESSON, taught=files)
+    other = replace(one, settings=replace(one.settings, seed=8))
+    told: list[tuple[int, int]] = []
+    first, between, last = carry_out(
+        [one, other, replace(one)],
+        tmp_path,
+        processes=0,
+        progress=lambda k, epoch: told.append((k, epoch.number)),
+    )
+    assert sorted(told) == [(k, number) for k in range(3) for number in (1, 2, 3)]
+    # each epoch of the two alike was fitted once
+    assert told.index((0, 2)) - told.index((2, 1)) == 1
+    weights = [learnt.model.state_dict() for learnt in (first, between, last)]
+    assert all(torch.equal(weights[0][name], weights[2][name]) for name in weights[0])
+    assert not all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+
+
 def test_the_key_changes_with_what_decides_the_result(tmp_path: Path) -> None:
     lesson = replace(LESSON, taught=(tmp_path / "observed" / "made" / "0-0.npy",))
     others = [

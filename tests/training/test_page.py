@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from training.errors import MarkersError
-from training.page import put_between
+from training.page import check_place, put_between
 
 
 def test_figures_are_put_between_their_markers_and_nothing_else_changes(tmp_path: Path) -> None:
@@ -12,6 +12,10 @@ def test_figures_are_put_between_their_markers_and_nothing_else_changes(tmp_path
     put_between(page, "new\n", name="one")
     after = "a\n<!-- figures: one -->\nnew\n<!-- end of figures -->\nb\n"
     assert page.read_text(encoding="utf-8") == after
+    check_place(page, name="one")
+    check_place(tmp_path / "new.md", name="one")
+    with pytest.raises(MarkersError, match="figures: other"):
+        check_place(page, name="other")
     with pytest.raises(MarkersError, match="figures: other"):
         put_between(page, "new\n", name="other")
     assert page.read_text(encoding="utf-8") == after

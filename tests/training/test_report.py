@@ -26,8 +26,8 @@ def test_the_report_is_one_page_with_figures_and_wrong_strips(tmp_path: Path) ->
     heard = evaluate(tmp_path, ["p1"], judge=judge)
     card = scorecard(heard, from_s=5.0)
     page = tmp_path / "out" / "report.html"
-    noise = {"noise": {"118 119": {"em": {"6": {"RhythmWatch": {"f1": 0.9}}}}}}
-    write_report(page, card, heard, directory=tmp_path, model="rw-test", noise=noise)
+    noise = {"118 119": {"em": {"6": {"RhythmWatch": {"f1": 0.9}}}}}
+    write_report(page, card, heard, directory=tmp_path, names=["p1"], model="rw-test", noise=noise)
     text = page.read_text(encoding="utf-8")
     assert "Evaluation of rw-test" in text
     assert "Not a medical device" in text

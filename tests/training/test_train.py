@@ -16,6 +16,7 @@ from training import train as module
 from training.dataset import NORMAL, UNLABELLED
 from training.distil import student_of, temperature_of
 from training.lesson import Lesson, carry_out
+from training.records import opinion_records
 from training.rhythm_model import Taught
 from training.store import observe, write_beats
 from training.train import train
@@ -44,6 +45,7 @@ def test_what_ships_is_made_of_all_seeds_and_a_second_run_has_the_same_bits(
             tmp_path,
             out=tmp_path / work / "out.safetensors",
             work=tmp_path / work,
+            databases=("mitdb", "vfdb", "nstdb"),
             settings=SETTINGS,
             seeds=2,
             seeds_to=tmp_path / work / "seeds",
@@ -58,6 +60,18 @@ def test_what_ships_is_made_of_all_seeds_and_a_second_run_has_the_same_bits(
     assert card["size"]["members"] == 1
     assert read_card(ran[0].seeds[0])["size"]["members"] == SETTINGS.members
     assert card["made_of"] == {"seeds": [0, 1], "rule": "one student of all members"}
+    assert card["databases"] == ["mitdb", "vfdb", "nstdb"]
+
+
+def test_a_student_hears_of_no_database_that_was_not_asked_for(tmp_path: Path) -> None:
+    for database, name in (("vfdb", "418"), ("vfdb", "419"), ("challenge2015", "v1")):
+        (tmp_path / database).mkdir(exist_ok=True)
+        (tmp_path / database / f"{name}.hea").touch()
+    vfdb = (tmp_path / "vfdb" / "418", "unmarked")
+    assert opinion_records(tmp_path, ("mitdb", "svdb")) == []
+    assert opinion_records(tmp_path, ("mitdb", "vfdb")) == [vfdb]
+    bedside = (tmp_path / "challenge2015" / "v1", "unmarked")
+    assert opinion_records(tmp_path, ("challenge2015", "vfdb")) == [vfdb, bedside]
 
 
 def test_a_student_learns_what_its_teachers_think_of_beats_that_nobody_named(
