@@ -90,7 +90,7 @@ class Monitor:
                 gc.enable()
 
     def export(self, patient: str) -> bytes:
-        """Return the exact state of a patient, at most 16 kB.
+        """Return the exact state of a patient: at most 16 kB, more while leads are on trial.
 
         Raises
         ------

@@ -181,7 +181,8 @@ class TrendMessage(Message, frozen=True, kw_only=True):
 class RoleMessage(msgspec.Struct, frozen=True, kw_only=True):
     """A sign of life of a role, once a second to every partition that it works on.
 
-    Its key is the role's name; the partition is set by the sender.
+    Its key is the role's name, of ``notify`` that of the endpoint as well; the partition is set by
+    the sender.
     """
 
     version: Literal[1] = 1
