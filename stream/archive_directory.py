@@ -23,8 +23,12 @@ def safe_name(text: str, *, longest: int | None = None) -> str:
     ('demo-208', 'a_2eb', 'a_5fb')
     >>> safe_name("x" * 64, longest=36)
     'xxxxxxxxxxxxxxxxxxxxxxxxx-7ce100971f'
+    >>> safe_name("RECORDS")
+    '_52ECORDS'
     """
     safe = _UNSAFE.sub(lambda found: f"_{ord(found.group()):02x}", text)
+    if safe == INDEX:  # the list's own file stands there; no other id is written so
+        safe = f"_{ord(INDEX[0]):02x}{INDEX[1:]}"
     if longest is None or len(safe) <= longest:
         return safe
     return f"{safe[: longest - 11]}-{hashlib.sha256(text.encode()).hexdigest()[:10]}"

@@ -165,6 +165,12 @@ def test_index_lists_patients_and_their_records(tmp_path: Path) -> None:
     assert (tmp_path / "c" / "RECORDS").read_text() == "s1_000000000000\ns2_000000000000\n"
 
 
+def test_patient_may_be_called_like_the_index(tmp_path: Path) -> None:
+    keep(tmp_path, [waveform(patient, noise(1)) for patient in ("good", "RECORDS")])
+    assert (tmp_path / "RECORDS").read_text() == "_52ECORDS/\ngood/\n"
+    assert len(archived(tmp_path, "RECORDS")["0"]) == len(archived(tmp_path, "good")["0"]) == 250
+
+
 def test_index_is_mended_after_a_crash(tmp_path: Path) -> None:
     messages = list(cut("p1", noise(2)))
     keep(tmp_path, messages[:4])
