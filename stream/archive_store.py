@@ -2,7 +2,7 @@
 
 A patient has a directory, a stream a record for each hour of it (hours by sample
 number). A record ends early where the signals change, at a splice, and before a
-gap of more than a minute; shorter gaps are missing samples. So what is written
+gap of more than a minute (or 4 MB); shorter gaps are missing samples. So what is written
 is a function of the messages alone, and positions tell what is there already:
 messages may be read again.
 """
@@ -28,6 +28,8 @@ RECORD_S = 3600.0
 """Signal in a record: five megabytes with two leads, and the clock is stated anew each hour."""
 FILL_S = 60.0
 """A longer gap is not filled: memory and disk never follow its length."""
+FILL_BYTES = 4_000_000
+"""Nor one that would take more than this: half a minute of sixteen signals at 4 kHz."""
 IDLE_S = 600.0
 """A stream that brings nothing for so long is forgotten; the disk remembers it."""
 WRITERS = 16
@@ -102,6 +104,7 @@ class Store:
             or newest.fs != waveform.fs
             or (waveform.discontinuity and gap >= 0)
             or gap > FILL_S * waveform.fs
+            or gap * 2 * len(newest.columns) > FILL_BYTES
         ):
             self._begin(stream, waveform, max(end, waveform.first_sample))
         elif gap > 0:

@@ -74,10 +74,11 @@ def test_record_ends_with_the_hour_by_sample_number(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("short_hours")
-def test_files_are_the_same_whatever_the_chunks_and_restarts(tmp_path: Path) -> None:
+@pytest.mark.parametrize("fs", [250.0, 1000 / 3])
+def test_files_are_the_same_whatever_the_chunks_and_restarts(tmp_path: Path, fs: float) -> None:
     samples = noise(25)
     for name, chunk, every in (("a", 63, 1000), ("b", 250, 1), ("c", 7, 50)):
-        messages = list(cut("p1", samples, chunk=chunk))
+        messages = list(cut("p1", samples, chunk=chunk, fs=fs))
         for start in range(0, len(messages), every):
             # each time a new process, that reads the last messages of the one before again
             keep(tmp_path / name, messages[max(0, start - 3) : start + every])
@@ -99,6 +100,14 @@ def test_long_gap_begins_a_record(tmp_path: Path) -> None:
     later = 10**12
     keep(tmp_path, [waveform("p1", samples), waveform("p1", samples, first_sample=later)])
     assert {k: len(v) for k, v in archived(tmp_path).items()} == {"0": 500, str(later): 500}
+
+
+def test_filling_never_takes_much_memory(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    for first in (0, 5_999_999):  # not a minute at 100 kHz
+        assert store.take(waveform("p1", noise(1), first_sample=first, fs=100_000.0)) != "refused"
+    assert store.buffered_bytes == 2 * 2 * 250
+    assert store.counts["records"] == 2
 
 
 def test_splice_begins_a_record_and_says_so(tmp_path: Path) -> None:
