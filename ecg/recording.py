@@ -209,7 +209,7 @@ class Recording:
                 first_row=tuple(head.init_value),
             )
         # wfdb checks nothing: a damaged header surfaces as whatever it stumbles over
-        except (ValueError, IndexError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
             raise RecordError(
                 f"{file} is not as the archive writes it ({error}); move the record away, "
                 "and a new one is begun"

@@ -79,11 +79,14 @@ def list_patients(root: Path) -> None:
 def write_index(directory: Path, entries: Iterable[str]) -> None:
     """Write the list of what a directory holds; no reader ever sees half of it.
 
+    Other names than ASCII are nothing that the archive wrote, and are left out.
+
     Raises
     ------
     OSError
         If the disk does not take it.
     """
     scratch = directory / f".{INDEX}.new"
-    scratch.write_text("".join(f"{entry}\n" for entry in entries), encoding="ascii")
+    lines = (f"{entry}\n" for entry in entries if entry.isascii())
+    scratch.write_text("".join(lines), encoding="ascii")
     put_in_place(scratch, directory / INDEX)

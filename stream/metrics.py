@@ -45,7 +45,7 @@ ARCHIVED = Counter(
 ARCHIVE_PASSED_OVER = Counter(
     "rhythmwatch_archive_passed_over_total",
     "Messages that the archive did not take, by reason: unreadable, wrong-key, wrong-partition, "
-    "refused, repeat",
+    "refused, damaged, repeat",
     ["reason"],
 )
 ARCHIVE_FAILURES = Counter(

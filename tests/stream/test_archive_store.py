@@ -212,3 +212,56 @@ def test_start_times_follow_the_source_clock(tmp_path: Path) -> None:
     header = wfdb.rdheader(str(tmp_path / "p1" / "s1_000000000000"))
     assert header.base_datetime.isoformat() == "2023-11-14T22:13:21.234000"
     assert f"first sample: 0 of the stream, at {START_NS + 1_234_000_000} ns UTC" in header.comments
+
+
+def _spoil(root: Path, how: str) -> Path:
+    """Damage a file of p1's record, or put one there that the archive would not write."""
+    header = root / "p1" / "s1_000000000000.hea"
+    damaged: dict[str, bytes] = {
+        "empty": b"",
+        "a word": b"nonsense\n",
+        "zeros": bytes(300),
+        "no ASCII": b"\xff\xfe\n",
+        "cut": header.read_bytes()[:60],
+        "no rate": header.read_bytes().replace(b"250", b"nan"),
+    }
+    if how == "no samples":
+        header.with_suffix(".dat").unlink()
+    else:
+        header.write_bytes(damaged[how])
+    return header
+
+
+@pytest.mark.parametrize(
+    "how",
+    ["empty", "a word", "zeros", "no ASCII", "cut", "no rate", "no samples"],
+)
+def test_damaged_record_keeps_nobody_else_back(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, how: str
+) -> None:
+    keep(tmp_path, [waveform("p1", noise(1))])
+    spoilt = _spoil(tmp_path, how)
+    store = Store(tmp_path)
+    for first in (250, 500):
+        assert store.take(waveform("p1", noise(1), first_sample=first)) == "damaged"
+        assert store.take(waveform("p2", noise(1), first_sample=first)) == "next"
+        store.flush()
+    assert len(archived(tmp_path, "p2")["250"]) == 500
+    assert caplog.text.count("patient p1 is passed over") == 1
+    assert str(spoilt.with_suffix("")) in caplog.text
+    assert "move the record away" in caplog.text
+    spoilt.rename(tmp_path / "away.hea")
+    assert store.take(waveform("p1", noise(1), first_sample=750)) == "next"
+    store.flush()
+    assert len(archived(tmp_path)["750"]) == 250
+
+
+def test_strange_names_keep_nobody_back(tmp_path: Path) -> None:
+    keep(tmp_path, [waveform("p1", noise(1))])
+    for name in ("Müller.hea", "s1_².hea"):
+        (tmp_path / "p1" / name).write_text("")
+    (tmp_path / "Müller").mkdir()
+    (tmp_path / "Müller" / "RECORDS").write_text("")
+    keep(tmp_path, [waveform(patient, noise(1), stream="s2") for patient in ("p1", "p2")])
+    assert (tmp_path / "RECORDS").read_text() == "p1/\np2/\n"
+    assert (tmp_path / "p1" / "RECORDS").read_text() == "s1_000000000000\ns2_000000000000\n"
