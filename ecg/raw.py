@@ -23,6 +23,17 @@ _INVALID = {
     **dict.fromkeys(("24", "524"), -(1 << 23)),
     "32": -(1 << 31),
 }
+_STUMBLES = (
+    ValueError,
+    IndexError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    OSError,
+    MemoryError,  # a length that no memory holds
+    OverflowError,
+    RecursionError,  # a segment that is its own record
+)
 # bytes a sample, by format; the compressed formats have no fixed size
 _SAMPLE_BYTES = {
     **dict.fromkeys(("8", "80"), 1.0),
@@ -70,7 +81,7 @@ def read_wfdb(path: Path) -> list[RawSignal]:
         missing = error.filename or error
         raise RecordError(f"record {path} is incomplete: {missing} is not there") from error
     # wfdb checks nothing: a damaged header or file surfaces as whatever it stumbles over
-    except (ValueError, IndexError, KeyError, TypeError, AttributeError, OSError) as error:
+    except _STUMBLES as error:
         raise RecordError(
             f"record {path} cannot be read: it is not WFDB, or its header disagrees with its data "
             f"({error}); fetch it again"
@@ -98,7 +109,10 @@ def read_edf(path: Path) -> list[RawSignal]:
         found = wfdb.io.convert.edf.read_edf(str(path))
     # wfdb raises bare Exceptions for what it cannot read of EDF
     except Exception as error:
-        raise RecordError(f"{path} cannot be read as EDF: {error}") from error
+        raise RecordError(
+            f"{path} cannot be read as EDF: {error}; its signals, annotations as well, must share "
+            "one rate in whole samples a second, and its records follow each other without gaps"
+        ) from error
     if len(set(found.samps_per_frame)) > 1:
         # wfdb would average all signals down to the slowest
         raise RecordError(

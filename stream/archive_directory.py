@@ -10,6 +10,7 @@ from stream.archive_lock import Lock
 from stream.errors import ArchiveError
 
 INDEX = "RECORDS"
+_LOCK = f".{INDEX}.lock"
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9-]")
 
@@ -40,8 +41,13 @@ def prepare(root: Path) -> None:
     Raises
     ------
     ArchiveError
-        If it cannot.
+        If it cannot, or holds records of others, whose list would be lost.
     """
+    if (root / INDEX).exists() and not (root / _LOCK).exists():
+        raise ArchiveError(
+            f"{root} has a file {INDEX} and no {_LOCK}: it is a database that the archive did not "
+            f"write; name another folder (for a copy of an archive: make an empty {_LOCK} there)"
+        )
     probe = root / ".probe"
     try:
         root.mkdir(parents=True, exist_ok=True)
@@ -68,7 +74,7 @@ def list_patients(root: Path) -> None:
     OSError
         If the disk does not take it.
     """
-    with Lock(root / f".{INDEX}.lock"):
+    with Lock(root / _LOCK):
         write_index(
             root,
             (f"{entry.name}/" for entry in sorted(root.iterdir()) if (entry / INDEX).is_file()),

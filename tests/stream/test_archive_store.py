@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from ecg.chunk import MISSING
 from ecg.reader import record_names
-from stream.archive_directory import safe_name
+from stream.archive_directory import prepare, safe_name
 from stream.archive_store import Store
+from stream.errors import ArchiveError
 from stream.messages import Signal, Waveform
 from tests.stream.written import written
 from tests.waveforms import SIGNALS, START_NS, cut, noise, waveform
@@ -178,6 +179,15 @@ def test_patient_may_be_called_like_the_index(tmp_path: Path) -> None:
     keep(tmp_path, [waveform(patient, noise(1)) for patient in ("good", "RECORDS")])
     assert (tmp_path / "RECORDS").read_text() == "_52ECORDS/\ngood/\n"
     assert len(archived(tmp_path, "RECORDS")["0"]) == len(archived(tmp_path, "good")["0"]) == 250
+
+
+def test_list_of_a_database_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "RECORDS").write_text("100\n101\n")
+    with pytest.raises(ArchiveError, match="did not write"):
+        prepare(tmp_path)
+    (tmp_path / "RECORDS").unlink()
+    keep(tmp_path, [waveform("p1", noise(1))])
+    prepare(tmp_path)
 
 
 def test_index_is_mended_after_a_crash(tmp_path: Path) -> None:
