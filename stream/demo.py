@@ -220,7 +220,8 @@ webhook_allow_private = true
     def _replay(self, cluster: Cluster) -> None:
         """Send everybody's ECG once all roles are there; in a thread of its own."""
         asked = ("demo", *self._plan.records)
-        sources = sources_of(asked, data=self._plan.data) + simulated_sources()
+        sources = sources_of(asked, data=self._plan.data, stop=self._sent_enough)
+        sources += simulated_sources()
         self._watched_by_all.wait()
         run_replay(cluster=cluster, sources=sources, stop=self._sent_enough, loop=True)
 

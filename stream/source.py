@@ -2,6 +2,7 @@
 
 import logging
 import re
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
@@ -231,7 +232,9 @@ def record_source(record: Record, *, patient: str, label: str) -> Source:
     )
 
 
-def read_sources(path: Path, *, patient: str | None = None) -> list[Source]:
+def read_sources(
+    path: Path, *, patient: str | None = None, stop: threading.Event | None = None
+) -> list[Source]:
     """Return the WFDB record at ``path``, or all records of that directory, as sources.
 
     A patient is named after database and record: ``mitdb/208`` is
@@ -244,6 +247,8 @@ def read_sources(path: Path, *, patient: str | None = None) -> list[Source]:
         A record, with or without ``.hea``, or a directory of records.
     patient : str, optional
         Patient id for a single record.
+    stop : threading.Event, optional
+        Once it is set, no further record of a directory is read.
 
     Raises
     ------
@@ -259,6 +264,8 @@ def read_sources(path: Path, *, patient: str | None = None) -> list[Source]:
     sources = []
     names = record_names(path)
     for name in names:
+        if stop is not None and stop.is_set():
+            return sources
         try:
             sources.append(_read_source(path / name, patient=None))
         except (EcgError, SettingsError) as error:
@@ -268,7 +275,13 @@ def read_sources(path: Path, *, patient: str | None = None) -> list[Source]:
     return sources
 
 
-def sources_of(wanted: Sequence[str], *, data: Path, patient: str | None = None) -> list[Source]:
+def sources_of(
+    wanted: Sequence[str],
+    *,
+    data: Path,
+    patient: str | None = None,
+    stop: threading.Event | None = None,
+) -> list[Source]:
     """Return what was asked for by name.
 
     Parameters
@@ -280,6 +293,8 @@ def sources_of(wanted: Sequence[str], *, data: Path, patient: str | None = None)
         Where to look for what is not at its own path.
     patient : str, optional
         Patient id for a single record.
+    stop : threading.Event, optional
+        Once it is set, no further record of a directory is read.
 
     Raises
     ------
@@ -298,7 +313,7 @@ def sources_of(wanted: Sequence[str], *, data: Path, patient: str | None = None)
         path = Path(name)
         if not (path.exists() or Path(f"{name}.hea").exists()):
             path = data / name
-        sources += read_sources(path, patient=patient)
+        sources += read_sources(path, patient=patient, stop=stop)
     return sources
 
 

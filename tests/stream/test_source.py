@@ -1,5 +1,6 @@
 import os
 import re
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -188,6 +189,14 @@ def test_folder_may_be_called_as_it_pleases(tmp_path: Path) -> None:
         write_record(tmp_path / folder, "100")
         (source,) = read_sources(tmp_path / folder)
         assert len(source.label) <= 200
+
+
+def test_no_further_record_is_read_once_that_is_wanted(tmp_path: Path) -> None:
+    write_record(tmp_path, "100")
+    stop = threading.Event()
+    assert len(read_sources(tmp_path, stop=stop)) == 1
+    stop.set()
+    assert read_sources(tmp_path, stop=stop) == []
 
 
 def test_record_is_a_patient_of_the_given_name(tmp_path: Path) -> None:
