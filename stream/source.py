@@ -261,7 +261,7 @@ def read_sources(
         return [_read_source(path, patient=patient)]
     if patient is not None:
         raise SettingsError(f"a patient id names one record, but {path} is a directory")
-    sources = []
+    sources: list[Source] = []
     names = record_names(path)
     for name in names:
         if stop is not None and stop.is_set():
