@@ -21,7 +21,7 @@ import typer
 from ecg.errors import EcgError
 from stream import commands as online
 from stream.errors import SettingsError, StreamError
-from stream.front import BootstrapOption, DeviceOption
+from stream.front import BootstrapOption, DeviceOption, brokers
 from training import commands as offline
 
 if TYPE_CHECKING:
@@ -142,6 +142,9 @@ def demo(
     stop = door.until_signalled()
     from stream.demo import Plan, run_demo
 
+    # said now: at the end the figures would be lost
+    if json_file is not None and (json_file.is_dir() or not json_file.parent.is_dir()):
+        raise SettingsError(f"no figures can be written to {json_file}: name a file in a folder")
     plan = Plan(
         records=tuple(records or ()),
         data=settings.data,
@@ -183,7 +186,7 @@ def dashboard(
     from dashboard.run import run_dashboard
 
     run_dashboard(
-        bootstrap or settings.bootstrap,
+        brokers(settings, bootstrap),
         prefix=settings.prefix,
         host=host or settings.dashboard_host,
         port=port or settings.dashboard_port,
@@ -198,14 +201,15 @@ app.add_typer(offline.app)
 def main() -> None:
     """Run the command; our own errors become one message and an exit status.
 
-    1 is an error, 2 a wrong setting or option, 130 an interruption.
+    1 is an error (what the system refuses is one, too), 2 a wrong setting or
+    option, 130 an interruption.
     """
     try:
         app(prog_name="rhythmwatch")
     except SettingsError as error:
         _say(error)
         sys.exit(2)
-    except (EcgError, StreamError) as error:
+    except (EcgError, StreamError, OSError) as error:
         _say(error)
         sys.exit(1)
     except KeyboardInterrupt:

@@ -11,10 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import wfdb
 from numpy.typing import NDArray
 
-from ecg.annotation_file import encode
+from ecg.annotation_file import decode, encode
 from ecg.errors import RecordError
 from ecg.files import put_in_place
 from ecg.finding import Beat, BeatClass, RhythmWindow, Status
@@ -174,16 +173,13 @@ class Marks:
         if not file.is_file():
             return marks
         try:
-            found = wfdb.rdann(str(directory / name), extension)
-        # wfdb checks nothing: damaged bytes surface as whatever numpy or pandas raise
-        except (ValueError, IndexError, KeyError, TypeError, UnicodeDecodeError) as error:
+            samples, symbols, notes = decode(file.read_bytes())
+        except ValueError as error:
             raise RecordError(
                 f"{file} is damaged: {error}; move it away, and it is begun anew"
             ) from error
-        for sample, symbol, note in zip(
-            found.sample.tolist(), found.symbol, found.aux_note, strict=True
-        ):
-            text = str(note).rstrip("\x00")
+        for i, (sample, symbol) in enumerate(zip(samples, symbols, strict=True)):
+            text = notes.get(i, "")
             if symbol == "+":
                 marks.rhythms.append((sample, text))
             elif symbol == "~":

@@ -23,6 +23,17 @@ _INVALID = {
     **dict.fromkeys(("24", "524"), -(1 << 23)),
     "32": -(1 << 31),
 }
+_STUMBLES = (
+    ValueError,
+    IndexError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    OSError,
+    MemoryError,  # a length that no memory holds
+    OverflowError,
+    RecursionError,  # a segment that is its own record
+)
 # bytes a sample, by format; the compressed formats have no fixed size
 _SAMPLE_BYTES = {
     **dict.fromkeys(("8", "80"), 1.0),
@@ -70,7 +81,7 @@ def read_wfdb(path: Path) -> list[RawSignal]:
         missing = error.filename or error
         raise RecordError(f"record {path} is incomplete: {missing} is not there") from error
     # wfdb checks nothing: a damaged header or file surfaces as whatever it stumbles over
-    except (ValueError, IndexError, KeyError, TypeError, AttributeError, OSError) as error:
+    except _STUMBLES as error:
         raise RecordError(
             f"record {path} cannot be read: it is not WFDB, or its header disagrees with its data "
             f"({error}); fetch it again"
@@ -91,20 +102,30 @@ def read_edf(path: Path) -> list[RawSignal]:
     if not path.is_file():
         raise RecordError(f"no record {path}: there is no such file")
     with path.open("rb") as file:
-        start = file.read(8)
-    if start != b"0       ":
-        raise RecordError(f"{path} is not EDF: it must start with '0       ', got {start!r}")
+        head = file.read(256)
+        start = head[:8]
+        if start != b"0       ":
+            raise RecordError(f"{path} is not EDF: it must start with '0       ', got {start!r}")
+        try:
+            n_signals = int(head[252:256])
+            fields = file.read(256 * n_signals)
+            labels = [fields[16 * i : 16 * i + 16].decode("latin-1") for i in range(n_signals)]
+            counts = fields[216 * n_signals : 224 * n_signals]  # samples in a data record
+            rates = {int(counts[8 * i : 8 * i + 8]) for i in range(n_signals)}
+        except ValueError as error:
+            raise RecordError(f"{path} cannot be read as EDF: {error}") from error
+    if len(rates) > 1:
+        # wfdb would average all signals down to the slowest, or stumble over annotations
+        names = ", ".join(label.strip() for label in labels)
+        raise RecordError(
+            f"{path} holds signals of several rates, annotations included ({names}); "
+            "save those of one rate alone"
+        )
     try:
         found = wfdb.io.convert.edf.read_edf(str(path))
     # wfdb raises bare Exceptions for what it cannot read of EDF
     except Exception as error:
         raise RecordError(f"{path} cannot be read as EDF: {error}") from error
-    if len(set(found.samps_per_frame)) > 1:
-        # wfdb would average all signals down to the slowest
-        raise RecordError(
-            f"{path} holds signals of several rates ({found.sig_name}); "
-            "save those of one rate alone"
-        )
     found.e_p_signal = list(found.p_signal.T)
     return _raw_physical(found)
 

@@ -1,8 +1,9 @@
 """Records on disk: read through wfdb into int16 samples as they are streamed.
 
 What is kept exactly: digital values that fit int16 with their own gain in ADC
-units per mV. What does not fit, or is not in mV, is rescaled to mV once, with
-the gain that the record then states. Signals that are no ECG are kept apart.
+units per mV. What does not fit, is not in mV, or comes as physical values (EDF,
+and records of several segments) is rescaled once, with the gain that the record
+then states. Signals that are no ECG are kept apart.
 """
 
 import logging
@@ -37,7 +38,7 @@ def record_names(directory: str | Path) -> tuple[str, ...]:
     """Return the names of the records in a directory, sorted.
 
     They are those of its ``RECORDS`` file that are there, or else all that have a header,
-    and EDF files, which keep their ``.edf``.
+    and EDF files, which keep their ``.edf``. Its subdirectories are not searched.
 
     Raises
     ------
@@ -51,7 +52,7 @@ def record_names(directory: str | Path) -> tuple[str, ...]:
     names |= {path.name for path in directory.glob("*.edf")}
     listed = directory / "RECORDS"
     if listed.is_file():
-        named = {line.strip() for line in listed.read_text(encoding="utf-8").splitlines()}
+        named = {line.strip() for line in listed.read_text("utf-8", "replace").splitlines()}
         names = (names & named) or names
     if not names:
         raise RecordError(

@@ -156,7 +156,7 @@ class Recording:
         """Return the header; wfdb's own writer takes 3 ms and refuses a base counter of 0."""
         at = datetime.fromtimestamp(self.start_ns // 1_000_000_000, tz=UTC)
         ms = self.start_ns // 1_000_000 % 1000
-        fs = f"{self.fs:.12g}"
+        fs = repr(self.fs).removesuffix(".0")  # every digit: who goes on compares it
         lines = [
             f"{self.name} {len(self.columns)} {fs}/{fs}({self.first_sample}) {n_samples} "
             f"{at:%H:%M:%S}.{ms:03} {at:%d/%m/%Y}"
@@ -209,7 +209,7 @@ class Recording:
                 first_row=tuple(head.init_value),
             )
         # wfdb checks nothing: a damaged header surfaces as whatever it stumbles over
-        except (ValueError, IndexError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
             raise RecordError(
                 f"{file} is not as the archive writes it ({error}); move the record away, "
                 "and a new one is begun"

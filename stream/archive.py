@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from ecg.errors import RecordError
 from stream import metrics
 from stream.archive_directory import list_patients, not_written, prepare
 from stream.archive_intake import Partition, take_waveform
@@ -111,8 +110,6 @@ class Archive:
                 self._flush(seen=watchdog.seen)
             except OSError as error:
                 raise not_written(error, self._root) from error
-            except RecordError as error:
-                raise ArchiveError(f"the archive cannot go on: {error}") from error
 
     def close(self) -> None:
         """Leave the group and disconnect."""
@@ -125,7 +122,7 @@ class Archive:
 
         Raises
         ------
-        BrokerError, RecordError, OSError
+        BrokerError, OSError
             If broker or disk fail.
         """
         if polled.revoked:

@@ -10,6 +10,7 @@ from stream.archive_lock import Lock
 from stream.errors import ArchiveError
 
 INDEX = "RECORDS"
+_LOCK = f".{INDEX}.lock"
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9-]")
 
@@ -23,8 +24,12 @@ def safe_name(text: str, *, longest: int | None = None) -> str:
     ('demo-208', 'a_2eb', 'a_5fb')
     >>> safe_name("x" * 64, longest=36)
     'xxxxxxxxxxxxxxxxxxxxxxxxx-7ce100971f'
+    >>> safe_name("RECORDS")
+    '_52ECORDS'
     """
     safe = _UNSAFE.sub(lambda found: f"_{ord(found.group()):02x}", text)
+    if safe == INDEX:  # the list's own file stands there; no other id is written so
+        safe = f"_{ord(INDEX[0]):02x}{INDEX[1:]}"
     if longest is None or len(safe) <= longest:
         return safe
     return f"{safe[: longest - 11]}-{hashlib.sha256(text.encode()).hexdigest()[:10]}"
@@ -36,8 +41,13 @@ def prepare(root: Path) -> None:
     Raises
     ------
     ArchiveError
-        If it cannot.
+        If it cannot, or holds records of others, whose list would be lost.
     """
+    if (root / INDEX).exists() and not (root / _LOCK).exists():
+        raise ArchiveError(
+            f"{root} has a file {INDEX} and no {_LOCK}: it is a database that the archive did not "
+            f"write; name another folder (for a copy of an archive: make an empty {_LOCK} there)"
+        )
     probe = root / ".probe"
     try:
         root.mkdir(parents=True, exist_ok=True)
@@ -64,7 +74,7 @@ def list_patients(root: Path) -> None:
     OSError
         If the disk does not take it.
     """
-    with Lock(root / f".{INDEX}.lock"):
+    with Lock(root / _LOCK):
         write_index(
             root,
             (f"{entry.name}/" for entry in sorted(root.iterdir()) if (entry / INDEX).is_file()),
@@ -75,11 +85,14 @@ def list_patients(root: Path) -> None:
 def write_index(directory: Path, entries: Iterable[str]) -> None:
     """Write the list of what a directory holds; no reader ever sees half of it.
 
+    Other names than ASCII are nothing that the archive wrote, and are left out.
+
     Raises
     ------
     OSError
         If the disk does not take it.
     """
     scratch = directory / f".{INDEX}.new"
-    scratch.write_text("".join(f"{entry}\n" for entry in entries), encoding="ascii")
+    lines = (f"{entry}\n" for entry in entries if entry.isascii())
+    scratch.write_text("".join(lines), encoding="ascii")
     put_in_place(scratch, directory / INDEX)

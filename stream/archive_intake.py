@@ -94,7 +94,7 @@ def take_waveform(message: Incoming, store: Store, *, n_partitions: int, now_s: 
     order = store.take(waveform, now_s=now_s)
     if order == "refused":
         _pass_over(message, order, "no header can state its rate, gain or time")
-    elif order == "repeat":
+    elif order in ("repeat", "damaged"):  # the store has said which file
         metrics.ARCHIVE_PASSED_OVER.labels(order).inc()
 
 

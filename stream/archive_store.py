@@ -2,11 +2,12 @@
 
 A patient has a directory, a stream a record for each hour of it (hours by sample
 number). A record ends early where the signals change, at a splice, and before a
-gap of more than a minute; shorter gaps are missing samples. So what is written
+gap of more than a minute (or 4 MB); shorter gaps are missing samples. So what is written
 is a function of the messages alone, and positions tell what is there already:
 messages may be read again.
 """
 
+import logging
 import math
 from collections import Counter
 from collections.abc import Callable
@@ -18,16 +19,21 @@ from pathlib import Path
 import numpy as np
 
 from ecg.chunk import MISSING
+from ecg.errors import RecordError
 from ecg.marks import Marks, second_of
 from ecg.recording import Column, Recording
 from stream.archive_directory import INDEX, list_patients
 from stream.archive_stream import Piece, Stream
 from stream.messages import FindingsMessage, Signal, Waveform
 
+logger = logging.getLogger(__name__)
+
 RECORD_S = 3600.0
 """Signal in a record: five megabytes with two leads, and the clock is stated anew each hour."""
 FILL_S = 60.0
 """A longer gap is not filled: memory and disk never follow its length."""
+FILL_BYTES = 4_000_000
+"""Nor one that would take more than this: half a minute of sixteen signals at 4 kHz."""
 IDLE_S = 600.0
 """A stream that brings nothing for so long is forgotten; the disk remembers it."""
 WRITERS = 16
@@ -47,8 +53,8 @@ def columns_of(signals: tuple[Signal, ...]) -> tuple[Column, ...]:
 class Store:
     """What one member of the role holds open of the archive.
 
-    Reading and writing raises OSError where the disk does, and RecordError
-    where a file is not as it was left.
+    Reading and writing raises OSError where the disk does. A stream of which a
+    file is not as it was left is passed over, and looked at again with every flush.
 
     Parameters
     ----------
@@ -64,16 +70,26 @@ class Store:
     record are unplaced."""
     _streams: dict[tuple[str, str], Stream] = field(default_factory=dict)
     _dirty: set[tuple[str, str]] = field(default_factory=set)
+    _damaged: set[tuple[str, str]] = field(default_factory=set)
+    """Streams that are passed over until the next flush."""
+    _said: dict[tuple[str, str], str] = field(default_factory=dict)
+    """What was last said of a damaged stream: once is enough."""
 
     def __len__(self) -> int:
         """Return how many streams are held."""
         return len(self._streams)
 
     def take(self, waveform: Waveform, *, now_s: float = 0.0) -> str:
-        """Take a waveform; return how it follows: next, gap, overlap, repeat; or refused."""
+        """Take a waveform; return how it follows: next, gap, overlap, repeat.
+
+        Or ``refused``, if no header can state it, or ``damaged``, if a file of its
+        stream is not as it was left.
+        """
         if not _can_be_kept(waveform):
             return "refused"
         stream = self._stream(waveform.patient, waveform.stream)
+        if stream is None:
+            return "damaged"
         stream.heard_s = now_s
         columns = columns_of(waveform.signals)
         row = 2 * len(columns)
@@ -102,6 +118,7 @@ class Store:
             or newest.fs != waveform.fs
             or (waveform.discontinuity and gap >= 0)
             or gap > FILL_S * waveform.fs
+            or gap * 2 * len(newest.columns) > FILL_BYTES
         ):
             self._begin(stream, waveform, max(end, waveform.first_sample))
         elif gap > 0:
@@ -180,8 +197,19 @@ class Store:
             return True
         key = (message.patient, message.stream)
         stream = self._stream(*key)
+        if stream is None:
+            return True
         if not final and last >= (stream.end_sample or 0):
             return False
+        self._dirty.add(key)
+        try:
+            self._mark(stream, message, seconds)
+        except RecordError as error:
+            self._say(key, error)
+        return True
+
+    def _mark(self, stream: Stream, message: FindingsMessage, seconds: list[int]) -> None:
+        """Write down what lies in the records of a stream; a status where its second begins."""
         for beat in message.beats:
             if found := self._at(stream, beat.sample):
                 found[1].take_beat(beat, first_sample=found[0])
@@ -191,8 +219,6 @@ class Store:
         for second, status in zip(seconds, message.statuses, strict=True):
             if found := self._at(stream, second):
                 found[1].take_status(status, fs=message.fs, first_sample=found[0])
-        self._dirty.add(key)
-        return True
 
     def _at(self, stream: Stream, sample: int) -> tuple[int, Marks] | None:
         """Return the first sample and the marks of the record that holds a sample."""
@@ -223,6 +249,7 @@ class Store:
         if unknown:
             list_patients(self.root)
         self._dirty.clear()
+        self._damaged.clear()
         self.buffered_bytes = 0
         for key, stream in list(self._streams.items()):
             if now_s - stream.heard_s > IDLE_S:
@@ -238,12 +265,23 @@ class Store:
                 del self._streams[key]
                 self._dirty.discard(key)
 
-    def _stream(self, patient: str, stream: str) -> Stream:
+    def _stream(self, patient: str, stream: str) -> Stream | None:
+        """Return a stream, None if it is passed over for now."""
         key = (patient, stream)
         found = self._streams.get(key)
-        if found is None:
-            found = self._streams[key] = Stream.open(self.root, patient, stream)
+        if found is None and key not in self._damaged:
+            try:
+                found = self._streams[key] = Stream.open(self.root, patient, stream)
+            except RecordError as error:
+                self._damaged.add(key)
+                self._say(key, error)
         return found
+
+    def _say(self, key: tuple[str, str], error: RecordError) -> None:
+        """Say once what is not as it was left; it must not keep the other patients back."""
+        if self._said.get(key) != str(error):
+            self._said[key] = str(error)
+            logger.error("patient %s is passed over: %s", key[0], error)
 
 
 def _save_all(streams: list[Stream]) -> int:

@@ -1,10 +1,12 @@
 """One stream of a patient in the archive: which records hold it, and what waits to be written."""
 
+import math
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
+from ecg.errors import RecordError
 from ecg.files import sync_directory
 from ecg.marks import Marks
 from ecg.recording import Recording
@@ -82,7 +84,8 @@ class Stream:
             written += recording.save()
         self.unsaved.clear()
         if not self.listed:
-            write_index(self.directory, sorted(file.stem for file in self.directory.glob("*.hea")))
+            names = sorted(file.stem for file in self.directory.glob("*.hea"))
+            write_index(self.directory, names)
             self.listed = True
         for piece in self.pieces:
             marks = self.marks.get(piece.name)
@@ -100,12 +103,24 @@ class Stream:
         found = []
         for file in self.directory.glob(f"{self.prefix}*.hea"):
             number = file.stem.removeprefix(self.prefix)
-            if number.isdigit():
-                with file.open(encoding="ascii") as header:
-                    words = header.readline().split()
-                first = int(number)
-                fs = float(words[2].partition("/")[0])
-                found.append(Piece(first, first + int(words[3]), file.stem, fs))
+            if number.isascii() and number.isdigit():
+                found.append(_piece(file, int(number)))
         self.pieces = sorted(found, key=lambda piece: piece.first_sample)
         if self.pieces:
             self.newest = Recording.open(self.directory, self.pieces[-1].name)
+
+
+def _piece(file: Path, first_sample: int) -> Piece:
+    """Return where a record lies, by its header's first line."""
+    try:
+        with file.open(encoding="ascii") as header:
+            words = header.readline().split()
+        fs, n_samples = float(words[2].partition("/")[0]), int(words[3])
+        if not (0 < fs < math.inf and n_samples > 0):
+            raise ValueError(f"{n_samples} samples at {fs} Hz")
+    except (ValueError, IndexError) as error:
+        raise RecordError(
+            f"{file} is not as the archive writes it ({error}); move the record away, "
+            "and a new one is begun"
+        ) from error
+    return Piece(first_sample, first_sample + n_samples, file.stem, fs)

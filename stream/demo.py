@@ -15,7 +15,7 @@ from typing import Any
 
 from stream.broker import EmbeddedBroker, free_port, port_is_free
 from stream.endpoint import new_secret
-from stream.errors import ProcessError
+from stream.errors import DecodeError, ProcessError
 from stream.kafka import Cluster, Incoming, Reader, create_topics
 from stream.messages import RoleMessage
 from stream.processes import Child, end, keep_running
@@ -220,7 +220,8 @@ webhook_allow_private = true
     def _replay(self, cluster: Cluster) -> None:
         """Send everybody's ECG once all roles are there; in a thread of its own."""
         asked = ("demo", *self._plan.records)
-        sources = sources_of(asked, data=self._plan.data) + simulated_sources()
+        sources = sources_of(asked, data=self._plan.data, stop=self._sent_enough)
+        sources += simulated_sources()
         self._watched_by_all.wait()
         run_replay(cluster=cluster, sources=sources, stop=self._sent_enough, loop=True)
 
@@ -253,20 +254,26 @@ webhook_allow_private = true
     def _take(self, messages: Iterable[Incoming]) -> None:
         arrived_ns = time.time_ns()
         for message in messages:
-            if message.topic == ROLES.name:
-                if message.value is not None:
-                    role = decode(message.value, RoleMessage).role
-                    self._watched[role].add(message.partition)
-            elif message.topic == FINDINGS.name:
-                findings = self._heard.findings(message)
-                if findings is not None:
-                    self._tally.add_findings(findings.findings(), arrived_ns=arrived_ns)
-            else:
-                alarm = self._heard.alarm(message)
-                if alarm is not None:
-                    self._tally.add_alarm(alarm.data)
-                    event = alarm.data
-                    self._say(f"  alarm {event.event}: {event.patient} {event.text}")
+            try:
+                self._hear(message, arrived_ns=arrived_ns)
+            except DecodeError as error:  # whoever is on this machine can write to the broker
+                logger.warning("passed over: %s", error, extra={"record": str(message)})
+
+    def _hear(self, message: Incoming, *, arrived_ns: int) -> None:
+        if message.topic == ROLES.name:
+            role = decode(message.value or b"", RoleMessage).role
+            if role in self._watched:  # an archive may have joined
+                self._watched[role].add(message.partition)
+        elif message.topic == FINDINGS.name:
+            findings = self._heard.findings(message)
+            if findings is not None:
+                self._tally.add_findings(findings.findings(), arrived_ns=arrived_ns)
+        else:
+            alarm = self._heard.alarm(message)
+            if alarm is not None:
+                self._tally.add_alarm(alarm.data)
+                event = alarm.data
+                self._say(f"  alarm {event.event}: {event.patient} {event.text}")
 
     def _received(self, received: Received) -> None:
         """Note one webhook; called by the receiver's thread."""

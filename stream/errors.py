@@ -42,7 +42,7 @@ class FencedError(BrokerError):
 
 
 class ArchiveError(StreamError):
-    """The archive's disk is full, not writable, or holds what the archive did not write."""
+    """The archive's disk is full or not writable."""
 
     retriable = True
 

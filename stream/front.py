@@ -38,11 +38,24 @@ def door(context: typer.Context) -> Door:
     return given
 
 
+def brokers(settings: "Settings", bootstrap: str | None) -> str:
+    """Return the brokers that were asked for, else those that are set."""
+    from stream.errors import SettingsError
+    from stream.settings import check_brokers
+
+    if bootstrap is None:
+        return settings.bootstrap
+    try:
+        return check_brokers(bootstrap)
+    except ValueError as error:
+        raise SettingsError(f"--bootstrap cannot be used: {error}") from error
+
+
 def cluster(settings: "Settings", bootstrap: str | None) -> "Cluster":
     """Return the cluster that was asked for, else the one that is set."""
     from stream.kafka import Cluster
 
-    return Cluster(bootstrap or settings.bootstrap, prefix=settings.prefix)
+    return Cluster(brokers(settings, bootstrap), prefix=settings.prefix)
 
 
 def endpoints(settings: "Settings") -> "list[Endpoint]":

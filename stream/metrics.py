@@ -8,6 +8,8 @@ from prometheus_client import REGISTRY, Counter, Gauge, start_http_server
 from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.registry import Collector
 
+from stream.errors import SettingsError
+
 MESSAGES = Counter("rhythmwatch_messages_total", "Messages taken in", ["role", "topic"])
 DEAD_LETTERS = Counter(
     "rhythmwatch_dead_letters_total", "Messages given up, by reason", ["role", "reason"]
@@ -45,7 +47,7 @@ ARCHIVED = Counter(
 ARCHIVE_PASSED_OVER = Counter(
     "rhythmwatch_archive_passed_over_total",
     "Messages that the archive did not take, by reason: unreadable, wrong-key, wrong-partition, "
-    "refused, repeat",
+    "refused, damaged, repeat",
     ["reason"],
 )
 ARCHIVE_FAILURES = Counter(
@@ -102,5 +104,16 @@ REGISTRY.register(LATENCY)
 
 
 def serve(port: int, *, host: str = "127.0.0.1") -> None:
-    """Serve the numbers at ``http://host:port/metrics`` from now on."""
-    start_http_server(port, addr=host)
+    """Serve the numbers at ``http://host:port/metrics`` from now on.
+
+    Raises
+    ------
+    SettingsError
+        If the port cannot be had.
+    """
+    try:
+        start_http_server(port, addr=host)
+    except OSError as error:
+        raise SettingsError(
+            f"metrics cannot be served at {host}:{port}: {error.strerror}; name another port"
+        ) from error

@@ -16,7 +16,7 @@ from stream.feed import DEFAULT_CHUNK_MS, Feed
 from stream.kafka import Cluster, Producer, Reader, wait_for_broker
 from stream.messages import PatientMessage, Waveform
 from stream.pace import Progress, replay
-from stream.source import Source
+from stream.source import Source, check_id
 from stream.topics import PATIENTS, WAVEFORMS
 from stream.wire import decode, encode, encode_waveform, headers_of
 
@@ -108,6 +108,8 @@ def run_replay(
         raise SettingsError(
             f"each source must be a patient of its own, but {', '.join(twice)} stands for several"
         )
+    if stream_id is not None:
+        check_id("stream", stream_id)
     stream = stream_id or new_stream_id(clock.now_ns())
     feeds = [Feed(source, chunk_ms=chunk_ms, loop=loop) for source in sources]
     if not _register_when_there(cluster, sources, stop):

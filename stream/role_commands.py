@@ -13,7 +13,12 @@ logger = logging.getLogger(__name__)
 
 MetricsOption = Annotated[
     int | None,
-    typer.Option("--metrics-port", help="Serve Prometheus metrics there, on 127.0.0.1."),
+    typer.Option(
+        "--metrics-port",
+        min=1,
+        max=65535,
+        help="Serve Prometheus metrics there, on 127.0.0.1.",
+    ),
 ]
 
 
@@ -94,9 +99,9 @@ def alarm(
 def notify(
     context: typer.Context, bootstrap: BootstrapOption = None, metrics_port: MetricsOption = None
 ) -> None:
-    """Post alarms to webhooks, signed: ecg.alarms in.
+    r"""Post alarms to webhooks, signed: ecg.alarms in.
 
-    Where to is a matter of the settings: [[endpoints]] tables in the file, or
+    Where to is a matter of the settings: [\[endpoints]] tables in the file, or
     RHYTHMWATCH_WEBHOOK_URL and RHYTHMWATCH_WEBHOOK_SECRET.
 
     [bold]Examples[/bold]

@@ -52,19 +52,35 @@ def _web_address(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("not a web address")
+    _ = parts.port  # raises where it is none
     return url
 
 
-def _brokers(text: str) -> str:
+def check_brokers(text: str) -> str:
+    """Return addresses of brokers as they are.
+
+    Raises
+    ------
+    ValueError
+        If one is not ``host:port``.
+    """
     for broker in text.split(","):
         host, _, port = broker.strip().rpartition(":")
-        if not host or not port.isdigit() or not 0 < int(port) < 65536:
+        if not host or not port.isdecimal() or not 0 < int(port) < 65536:
             raise ValueError(f"{broker.strip()!r} is not host:port")
     return text
 
 
+def _folder(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError as error:  # there is no such user
+        raise ValueError(str(error)) from error
+
+
 SigningSecret = Annotated[SecretStr, AfterValidator(_signing_secret)]
 WebAddress = Annotated[str, AfterValidator(_web_address)]
+Folder = Annotated[Path, AfterValidator(_folder)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 _SIGNING = "whsec_ followed by the base64 of 24 to 64 random bytes"
 _ADDRESS_IS = "an http:// or https:// address"
@@ -102,7 +118,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
 
-    bootstrap: Annotated[str, AfterValidator(_brokers)] = Field(
+    bootstrap: Annotated[str, AfterValidator(check_brokers)] = Field(
         default="127.0.0.1:9092",
         description="Kafka brokers as host:port, several separated by commas",
     )
@@ -119,17 +135,17 @@ class Settings(BaseSettings):
     )
     retention_hours: dict[
         Literal["waveforms", "findings", "alarms", "actions", "trends", "dead-letters"],
-        Annotated[float, Field(gt=0)],
+        Annotated[float, Field(gt=0, le=876_000)],
     ] = Field(
         default_factory=dict,
-        description="hours, more than 0, by topic: "
+        description="hours, more than 0 and at most 876000 (a hundred years), by topic: "
         "waveforms, findings, alarms, actions, trends, dead-letters",
     )
-    data: Path = Field(
+    data: Folder = Field(
         default_factory=default_data_dir,
         description="the folder that holds recordings, one folder a database (mitdb, svdb, ...)",
     )
-    archive: Path = Field(
+    archive: Folder = Field(
         default=Path("archive"),
         description="the folder that rhythmwatch archive writes records to",
     )

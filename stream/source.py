@@ -2,6 +2,7 @@
 
 import logging
 import re
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
@@ -14,8 +15,9 @@ from ecg.errors import EcgError, RecordError
 from ecg.reader import read_record, record_names
 from ecg.record import Record
 from ecg.simulator import Simulator
-from stream.errors import SettingsError
-from stream.messages import Signal
+from stream.errors import DecodeError, SettingsError
+from stream.messages import PatientMessage, Signal, Waveform
+from stream.wire import decode, decode_waveform, encode, encode_waveform
 
 logger = logging.getLogger(__name__)
 
@@ -23,6 +25,7 @@ MIN_CHUNK_MS = 50
 """The least that a waveform message holds, in ms of signal."""
 
 _DIFFERENT = 16  # simulated patients
+_LONGEST_LABEL = 200  # of a PatientMessage
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
 _NOT_ID = re.compile(r"[^A-Za-z0-9._:-]+")
 
@@ -47,7 +50,7 @@ class Source:
     Raises
     ------
     SettingsError
-        If the patient id cannot be used, or the samples cannot be sent.
+        If the patient id cannot be used, or something of it cannot be sent.
     """
 
     patient: str
@@ -58,11 +61,9 @@ class Source:
 
     def __post_init__(self) -> None:
         """Check what a reader of the messages would refuse."""
-        if not _ID.fullmatch(self.patient):
-            raise SettingsError(
-                "a patient id is 1 to 64 letters, digits, '.', '_', ':' or '-', starting with a "
-                f"letter or digit; got {self.patient!r}"
-            )
+        check_id("patient", self.patient)
+        if not self.signals:
+            raise SettingsError(f"{self.patient} has no signal to send")
         if self.samples.dtype != np.int16 or self.samples.ndim != 2:
             raise SettingsError(
                 f"samples of {self.patient} must be int16 of shape (n_samples, n_signals), "
@@ -78,6 +79,22 @@ class Source:
                 f"a source must last at least {MIN_CHUNK_MS} ms, {self.patient} has "
                 f"{self.samples.shape[0]} samples at {self.fs:g} Hz"
             )
+        waveform = Waveform(
+            patient=self.patient,
+            stream="any",
+            first_sample=0,
+            fs=self.fs,
+            source_ns=0,
+            sent_ns=0,
+            signals=self.signals,
+            samples=b"",
+        )
+        entry = PatientMessage(patient=self.patient, label=self.label)
+        try:
+            decode_waveform(encode_waveform(waveform))
+            decode(encode(entry), PatientMessage)
+        except (DecodeError, OverflowError, UnicodeEncodeError) as error:
+            raise SettingsError(f"{self.patient} cannot be sent: {error}") from error
 
     @property
     def n_samples(self) -> int:
@@ -88,6 +105,21 @@ class Source:
     def duration_s(self) -> float:
         """Length of one pass, in s."""
         return self.n_samples / self.fs
+
+
+def check_id(what: str, text: str) -> None:
+    """Refuse what no reader takes as the id of a patient or stream.
+
+    Raises
+    ------
+    SettingsError
+        If it is none.
+    """
+    if not _ID.fullmatch(text):
+        raise SettingsError(
+            f"a {what} id is 1 to 64 letters, digits, '.', '_', ':' or '-', starting with a "
+            f"letter or digit; got {text!r}"
+        )
 
 
 def demo_source(patient: str = "demo-208") -> Source:
@@ -200,7 +232,9 @@ def record_source(record: Record, *, patient: str, label: str) -> Source:
     )
 
 
-def read_sources(path: Path, *, patient: str | None = None) -> list[Source]:
+def read_sources(
+    path: Path, *, patient: str | None = None, stop: threading.Event | None = None
+) -> list[Source]:
     """Return the WFDB record at ``path``, or all records of that directory, as sources.
 
     A patient is named after database and record: ``mitdb/208`` is
@@ -213,6 +247,8 @@ def read_sources(path: Path, *, patient: str | None = None) -> list[Source]:
         A record, with or without ``.hea``, or a directory of records.
     patient : str, optional
         Patient id for a single record.
+    stop : threading.Event, optional
+        Once it is set, no further record of a directory is read.
 
     Raises
     ------
@@ -225,19 +261,27 @@ def read_sources(path: Path, *, patient: str | None = None) -> list[Source]:
         return [_read_source(path, patient=patient)]
     if patient is not None:
         raise SettingsError(f"a patient id names one record, but {path} is a directory")
-    sources = []
+    sources: list[Source] = []
     names = record_names(path)
     for name in names:
+        if stop is not None and stop.is_set():
+            return sources
         try:
             sources.append(_read_source(path / name, patient=None))
         except (EcgError, SettingsError) as error:
-            logger.error("record left out: %s", error)
+            logger.error("record %s left out: %s", name, error)
     if not sources:
         raise RecordError(f"none of the {len(names)} records in {path} can be replayed")
     return sources
 
 
-def sources_of(wanted: Sequence[str], *, data: Path, patient: str | None = None) -> list[Source]:
+def sources_of(
+    wanted: Sequence[str],
+    *,
+    data: Path,
+    patient: str | None = None,
+    stop: threading.Event | None = None,
+) -> list[Source]:
     """Return what was asked for by name.
 
     Parameters
@@ -249,6 +293,8 @@ def sources_of(wanted: Sequence[str], *, data: Path, patient: str | None = None)
         Where to look for what is not at its own path.
     patient : str, optional
         Patient id for a single record.
+    stop : threading.Event, optional
+        Once it is set, no further record of a directory is read.
 
     Raises
     ------
@@ -267,7 +313,7 @@ def sources_of(wanted: Sequence[str], *, data: Path, patient: str | None = None)
         path = Path(name)
         if not (path.exists() or Path(f"{name}.hea").exists()):
             path = data / name
-        sources += read_sources(path, patient=patient)
+        sources += read_sources(path, patient=patient, stop=stop)
     return sources
 
 
@@ -275,6 +321,6 @@ def _read_source(path: Path, *, patient: str | None) -> Source:
     record = read_record(path)
     database = path.resolve().parent.name
     derived = _NOT_ID.sub("-", f"{database}-{record.name}").lstrip("-._:")[-64:].lstrip("-._:")
-    return record_source(
-        record, patient=patient or derived, label=f"{database} {record.name}, recording"
-    )
+    # names of folders are bytes, and as long as they please
+    label = f"{database} {record.name}, recording".encode(errors="replace").decode()
+    return record_source(record, patient=patient or derived, label=label[:_LONGEST_LABEL])

@@ -86,7 +86,7 @@ def simulate(
     context: typer.Context,
     patients: Annotated[int, typer.Option(min=1, help="How many.")] = 1,
     fs: Annotated[float, typer.Option(help="Sampling frequency, in Hz.")] = 250.0,
-    seed: Annotated[int, typer.Option(help="Another seed is another patient.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed is another patient.")] = 0,
     speed: Annotated[float, typer.Option(min=0.01, help="Times real time.")] = 1.0,
     loop: Annotated[bool, typer.Option("--loop", help="Start again at the end.")] = False,
     stream_id: StreamOption = None,

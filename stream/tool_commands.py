@@ -42,9 +42,13 @@ def topics(
         kafka, wanted, partitions=number, replication=replication or settings.replication
     )
     for topic in wanted:
-        kept = "newest of each patient" if topic.compacted else f"{topic.retention_ms / 3.6e6:g} h"
-        state = "created" if topic.name in created else "there"
-        typer.echo(f"{topic.name:<18} {number} partitions  keeps {kept:<23} {state}")
+        if topic.name not in created:
+            said = "was there, and keeps what it was created to keep"
+        elif topic.compacted:
+            said = "created, keeps the newest of each patient"
+        else:
+            said = f"created, keeps {topic.retention_ms / 3.6e6:g} h"
+        typer.echo(f"{topic.name:<18} {number} partitions  {said}")
 
 
 @app.command(rich_help_panel="Tools")

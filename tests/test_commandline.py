@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import rhythmwatch
 from tests import commandline
 
 ROOT = Path(__file__).parents[1]
@@ -50,6 +51,8 @@ def test_help_says_what_a_command_does_with_an_example(
     said = capsys.readouterr().out
     assert f"rhythmwatch {' '.join(words)}" in said
     assert "Examples" in said
+    if words == ("notify",):
+        assert "[[endpoints]]" in said
     examples = [
         line.strip() for line in said.splitlines() if line.strip().startswith("rhythmwatch ")
     ]
@@ -87,6 +90,65 @@ def test_wrong_setting_is_one_message_and_status_2(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "partitions = 'many' (RHYTHMWATCH_PARTITIONS)" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.fixture(scope="module")
+def odd_records(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with records that cannot be replayed."""
+    folder = tmp_path_factory.mktemp("odd")
+    (folder / "x.dat").write_bytes(bytes(1000))
+    (folder / "long.hea").write_text(f"long 1 360 {10**15}\nx.dat 16 200 16 0 0 0 0 II\n")
+    (folder / "self.hea").write_text("self/1 1 360 500\nself 500\n")
+    (folder / "RECORDS").write_bytes(b"\xff\n")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        ("demo --headless --json no/folder.json", 2, "no figures can be written"),
+        ("score --metrics-port 99999", 2, "--metrics-port"),
+        ("simulate --seed -1", 2, "--seed"),
+        ("topics --bootstrap 127.0.0.1", 2, "--bootstrap cannot be used"),
+        ("dashboard --bootstrap broker", 2, "--bootstrap cannot be used"),
+        ("replay --stream-id a/b", 2, "a stream id is"),
+        ("replay {odd}", 1, "none of the 2 records"),
+        ("archive --to {odd}", 1, "did not write"),
+        ("replay /etc/hostname/x", 1, "no record"),
+    ],
+)
+def test_what_cannot_be_done_is_a_message(
+    tmp_path: Path, odd_records: Path, words: str, status: int, said: str
+) -> None:
+    done = run(words.format(odd=odd_records).split(), folder=tmp_path)
+    assert done.returncode == status, done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_what_the_system_refuses_is_a_message(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(**given: object) -> None:
+        raise PermissionError(13, "Permission denied", "/root/x")
+
+    monkeypatch.setattr(rhythmwatch, "app", refuse)
+    with pytest.raises(SystemExit) as ended:
+        rhythmwatch.main()
+    assert ended.value.code == 1
+    assert "Permission denied: '/root/x'" in capsys.readouterr().err
+
+
+def test_topics_say_what_is_kept_only_of_those_that_were_created(
+    tmp_path: Path, embedded_bootstrap: str
+) -> None:
+    words = ["topics", "--bootstrap", embedded_bootstrap]
+    prefix = "test-commandline."
+    first = run(words, folder=tmp_path, RHYTHMWATCH_PREFIX=prefix).stdout.splitlines()
+    assert "ecg.waveforms      8 partitions  created, keeps 24 h" in first
+    hours = {"RHYTHMWATCH_RETENTION_HOURS": '{"waveforms": 720}', "RHYTHMWATCH_PREFIX": prefix}
+    second = run(words, folder=tmp_path, **hours).stdout.splitlines()
+    assert all(line.endswith("was there, and keeps what it was created to keep") for line in second)
 
 
 def test_settings_file_is_named_in_its_error(tmp_path: Path) -> None:

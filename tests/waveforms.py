@@ -56,6 +56,7 @@ def cut(
     *,
     chunk: int = 63,
     stream: str = "s1",
+    fs: float = FS,
     signals: Sequence[Signal] = SIGNALS,
 ) -> Iterator[Waveform]:
     """Yield samples as messages of ``chunk`` samples."""
@@ -65,6 +66,7 @@ def cut(
             samples[first : first + chunk],
             first_sample=first,
             stream=stream,
+            fs=fs,
             signals=signals,
         )
 

@@ -1,5 +1,6 @@
 """Annotation files: byte for byte what wfdb writes."""
 
+import contextlib
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import wfdb
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ecg.annotation_file import CODE_OF_SYMBOL, encode
+from ecg.annotation_file import CODE_OF_SYMBOL, decode, encode
 
 SYMBOLS = sorted(set(CODE_OF_SYMBOL) - {" "})
 
@@ -49,6 +50,17 @@ def test_bytes_are_wfdbs(
         notes={i: one[3] for i, one in enumerate(said) if one[3]},
     )
     assert found == (directory / "a.x").read_bytes()
+    assert decode(found) == (
+        samples.tolist(),
+        symbols,
+        {i: one[3] for i, one in enumerate(said) if one[3]},
+    )
+
+
+@given(st.binary(max_size=60))
+def test_strange_bytes_are_refused_or_read(strange: bytes) -> None:
+    with contextlib.suppress(ValueError):
+        decode(encode(np.array([5]), ["N"], fs=250.0)[:-2] + strange)
 
 
 @pytest.mark.parametrize("samples", [[-1, 5], [7, 6]])

@@ -132,8 +132,25 @@ def test_every_symbol_is_a_beat_of_its_class() -> None:
         assert CLASS_OF_SYMBOL[symbol_of(None, reason)] == "Q"
 
 
-def test_damaged_file_is_named(tmp_path: Path) -> None:
-    (tmp_path / "a.rw").write_bytes(b"\xff\xff\xff")
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"## time", b"#! time"),  # wfdb's reader never returns from this one
+        (b"warm-up", b"warm\xffup"),
+        (b"\x00\x00", b"\x00\x00\x00"),
+        (b"\x00\x00", b""),
+        (b"\x00\x00", b"\x01\xc4\x00\x00"),  # no annotation has this code
+        (b"\x00\x00", b"\x00\xec\xff\xff\xff\xff\x01\x04\x00\x00"),  # back in time
+    ],
+)
+def test_damaged_file_is_named(tmp_path: Path, old: bytes, new: bytes) -> None:
+    marks = Marks()
+    everything(marks)
+    marks.write(tmp_path, "a", fs=250.0)
+    file = tmp_path / "a.rw"
+    head, found, rest = file.read_bytes().rpartition(old)
+    assert found
+    file.write_bytes(head + new + rest)
     with pytest.raises(RecordError, match=r"a\.rw is damaged"):
         Marks.read(tmp_path, "a")
 

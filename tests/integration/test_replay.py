@@ -191,10 +191,12 @@ def test_nothing_is_lost_when_the_broker_is_away_for_a_while(
         assert_complete(unrepeated(by_patient(broker.cluster)["p1"]), of=1000)
 
 
-def test_two_sources_of_one_patient_are_refused() -> None:
+def test_what_cannot_be_sent_is_refused_before_a_broker_is_asked() -> None:
     cluster = Cluster("127.0.0.1:1")
     twice = [counting_source(100), counting_source(200)]
     with pytest.raises(SettingsError, match="p1 stands for several"):
         run_replay(cluster=cluster, sources=twice, stop=threading.Event())
+    with pytest.raises(SettingsError, match="a stream id is"):
+        run_replay(cluster=cluster, sources=twice[:1], stop=threading.Event(), stream_id="a b")
     with pytest.raises(SettingsError, match="nothing to replay"):
         run_replay(cluster=cluster, sources=[], stop=threading.Event())

@@ -78,6 +78,26 @@ def test_findings_wait_for_their_samples_until_none_can_come(tmp_path: Path) -> 
     assert store.mark(one)
 
 
+def test_damaged_marks_keep_no_samples_back(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = Store(tmp_path)
+    store.take(waveform("p1", noise(3)))
+    first, *rest = findings(3)
+    store.mark(first)
+    store.flush()
+    file = tmp_path / "p1" / "s1_000000000000.rw"
+    damaged = file.read_bytes()[:-5]
+    file.write_bytes(damaged)
+    store = Store(tmp_path)
+    assert store.take(waveform("p1", noise(1), first_sample=750)) == "next"
+    assert all(store.mark(one) for one in rest)
+    store.flush()
+    assert wfdb.rdheader(str(file.with_suffix(""))).sig_len == 1000
+    assert file.read_bytes() == damaged
+    assert caplog.text.count(f"{file} is damaged") == 1
+
+
 @pytest.mark.usefixtures("short_hours")
 def test_marks_are_the_same_whatever_the_restarts(tmp_path: Path) -> None:
     waveforms, said = list(cut("p1", noise(25), chunk=250)), list(findings(25))

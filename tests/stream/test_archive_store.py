@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from ecg.chunk import MISSING
 from ecg.reader import record_names
-from stream.archive_directory import safe_name
+from stream.archive_directory import prepare, safe_name
 from stream.archive_store import Store
+from stream.errors import ArchiveError
 from stream.messages import Signal, Waveform
 from tests.stream.written import written
 from tests.waveforms import SIGNALS, START_NS, cut, noise, waveform
@@ -74,10 +75,11 @@ def test_record_ends_with_the_hour_by_sample_number(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("short_hours")
-def test_files_are_the_same_whatever_the_chunks_and_restarts(tmp_path: Path) -> None:
+@pytest.mark.parametrize("fs", [250.0, 1000 / 3])
+def test_files_are_the_same_whatever_the_chunks_and_restarts(tmp_path: Path, fs: float) -> None:
     samples = noise(25)
     for name, chunk, every in (("a", 63, 1000), ("b", 250, 1), ("c", 7, 50)):
-        messages = list(cut("p1", samples, chunk=chunk))
+        messages = list(cut("p1", samples, chunk=chunk, fs=fs))
         for start in range(0, len(messages), every):
             # each time a new process, that reads the last messages of the one before again
             keep(tmp_path / name, messages[max(0, start - 3) : start + every])
@@ -99,6 +101,14 @@ def test_long_gap_begins_a_record(tmp_path: Path) -> None:
     later = 10**12
     keep(tmp_path, [waveform("p1", samples), waveform("p1", samples, first_sample=later)])
     assert {k: len(v) for k, v in archived(tmp_path).items()} == {"0": 500, str(later): 500}
+
+
+def test_filling_never_takes_much_memory(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    for first in (0, 5_999_999):  # not a minute at 100 kHz
+        assert store.take(waveform("p1", noise(1), first_sample=first, fs=100_000.0)) != "refused"
+    assert store.buffered_bytes == 2 * 2 * 250
+    assert store.counts["records"] == 2
 
 
 def test_splice_begins_a_record_and_says_so(tmp_path: Path) -> None:
@@ -165,6 +175,21 @@ def test_index_lists_patients_and_their_records(tmp_path: Path) -> None:
     assert (tmp_path / "c" / "RECORDS").read_text() == "s1_000000000000\ns2_000000000000\n"
 
 
+def test_patient_may_be_called_like_the_index(tmp_path: Path) -> None:
+    keep(tmp_path, [waveform(patient, noise(1)) for patient in ("good", "RECORDS")])
+    assert (tmp_path / "RECORDS").read_text() == "_52ECORDS/\ngood/\n"
+    assert len(archived(tmp_path, "RECORDS")["0"]) == len(archived(tmp_path, "good")["0"]) == 250
+
+
+def test_list_of_a_database_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "RECORDS").write_text("100\n101\n")
+    with pytest.raises(ArchiveError, match="did not write"):
+        prepare(tmp_path)
+    (tmp_path / "RECORDS").unlink()
+    keep(tmp_path, [waveform("p1", noise(1))])
+    prepare(tmp_path)
+
+
 def test_index_is_mended_after_a_crash(tmp_path: Path) -> None:
     messages = list(cut("p1", noise(2)))
     keep(tmp_path, messages[:4])
@@ -197,3 +222,56 @@ def test_start_times_follow_the_source_clock(tmp_path: Path) -> None:
     header = wfdb.rdheader(str(tmp_path / "p1" / "s1_000000000000"))
     assert header.base_datetime.isoformat() == "2023-11-14T22:13:21.234000"
     assert f"first sample: 0 of the stream, at {START_NS + 1_234_000_000} ns UTC" in header.comments
+
+
+def _spoil(root: Path, how: str) -> Path:
+    """Damage a file of p1's record, or put one there that the archive would not write."""
+    header = root / "p1" / "s1_000000000000.hea"
+    damaged: dict[str, bytes] = {
+        "empty": b"",
+        "a word": b"nonsense\n",
+        "zeros": bytes(300),
+        "no ASCII": b"\xff\xfe\n",
+        "cut": header.read_bytes()[:60],
+        "no rate": header.read_bytes().replace(b"250", b"nan"),
+    }
+    if how == "no samples":
+        header.with_suffix(".dat").unlink()
+    else:
+        header.write_bytes(damaged[how])
+    return header
+
+
+@pytest.mark.parametrize(
+    "how",
+    ["empty", "a word", "zeros", "no ASCII", "cut", "no rate", "no samples"],
+)
+def test_damaged_record_keeps_nobody_else_back(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, how: str
+) -> None:
+    keep(tmp_path, [waveform("p1", noise(1))])
+    spoilt = _spoil(tmp_path, how)
+    store = Store(tmp_path)
+    for first in (250, 500):
+        assert store.take(waveform("p1", noise(1), first_sample=first)) == "damaged"
+        assert store.take(waveform("p2", noise(1), first_sample=first)) == "next"
+        store.flush()
+    assert len(archived(tmp_path, "p2")["250"]) == 500
+    assert caplog.text.count("patient p1 is passed over") == 1
+    assert str(spoilt.with_suffix("")) in caplog.text
+    assert "move the record away" in caplog.text
+    spoilt.rename(tmp_path / "away.hea")
+    assert store.take(waveform("p1", noise(1), first_sample=750)) == "next"
+    store.flush()
+    assert len(archived(tmp_path)["750"]) == 250
+
+
+def test_strange_names_keep_nobody_back(tmp_path: Path) -> None:
+    keep(tmp_path, [waveform("p1", noise(1))])
+    for name in ("Müller.hea", "s1_².hea"):
+        (tmp_path / "p1" / name).write_text("")
+    (tmp_path / "Müller").mkdir()
+    (tmp_path / "Müller" / "RECORDS").write_text("")
+    keep(tmp_path, [waveform(patient, noise(1), stream="s2") for patient in ("p1", "p2")])
+    assert (tmp_path / "RECORDS").read_text() == "p1/\np2/\n"
+    assert (tmp_path / "p1" / "RECORDS").read_text() == "s1_000000000000\ns2_000000000000\n"

@@ -94,6 +94,9 @@ def test_secrets_are_not_shown_when_settings_are_printed(monkeypatch: pytest.Mon
         ('[[endpoints]]\nname = "a"', ["endpoints.0.url", "missing", "http:// or https://"]),
         ('[[endpoints]]\nurl = "ftp://a"', ["endpoints.0.url = 'ftp://a'", "http:// or https://"]),
         ('[[endpoints]]\nsecret = "a"', ["endpoints.0.secret", "did you mean secrets?"]),
+        ("[retention_hours]\nfindings = inf", ["retention_hours.findings = inf", "876000"]),
+        ('[[endpoints]]\nurl = "http://a:99999"', ["endpoints.0.url", "http:// or https://"]),
+        ('data = "~nobody-of-this-name/ecg"', ["data = ", "home directory"]),
         ('webhook_url = "http://a"', ["webhook_url and webhook_secret must be set together"]),
     ],
 )
@@ -104,6 +107,12 @@ def test_error_names_key_value_and_what_is_right(
         settings.load(written(tmp_path, text))
     for words in said:
         assert words in str(caught.value)
+
+
+def test_folders_may_begin_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    loaded = settings.load(written(tmp_path, 'data = "~/ecg"\narchive = "~/archive"'))
+    assert (loaded.data, loaded.archive) == (tmp_path / "ecg", tmp_path / "archive")
 
 
 def test_all_wrong_settings_are_named_at_once(

@@ -1,15 +1,22 @@
+import os
 import re
+import threading
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 import wfdb
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from ecg.errors import RecordError
 from ecg.record import OtherSignal, Record
 from stream.errors import SettingsError
-from stream.messages import Signal
+from stream.messages import PatientMessage, Signal
 from stream.source import (
     Source,
     demo_source,
@@ -18,7 +25,9 @@ from stream.source import (
     simulated_sources,
     sources_of,
 )
+from stream.wire import decode, decode_waveform, encode, encode_waveform
 from tests import need
+from tests.waveforms import waveform
 
 LEAD = Signal(name="II", kind="ecg", unit="mV", gain=200.0, baseline=0)
 
@@ -38,6 +47,54 @@ def test_patient_is_refused_when_the_id_cannot_be_a_key(patient: str) -> None:
 def test_source_is_refused_when_shorter_than_the_shortest_chunk() -> None:
     with pytest.raises(SettingsError, match="at least 50 ms"):
         counting_source(4)
+
+
+LONG_NAME = "x" * 65
+REFUSED = {
+    "too many signals": {"signals": (LEAD,) * 17, "samples": np.zeros((100, 17), np.int16)},
+    "long name": {"signals": (msgspec.structs.replace(LEAD, name=LONG_NAME),)},
+    "no name": {"signals": (msgspec.structs.replace(LEAD, name=""),)},
+    "long unit": {"signals": (msgspec.structs.replace(LEAD, unit="x" * 17),)},
+    "gain 0": {"signals": (msgspec.structs.replace(LEAD, gain=0.0),)},
+    "large baseline": {"signals": (msgspec.structs.replace(LEAD, baseline=2**31),)},
+    "huge baseline": {"signals": (msgspec.structs.replace(LEAD, baseline=2**70),)},
+    "long label": {"label": "x" * 201},
+    "no text": {"label": "\udcff"},
+}
+
+
+@pytest.mark.parametrize("change", REFUSED.values(), ids=REFUSED.keys())
+def test_source_is_refused_when_readers_would_refuse_it(change: dict[str, Any]) -> None:
+    with pytest.raises(SettingsError, match="p1 cannot be sent"):
+        replace(counting_source(100), **change)
+
+
+@given(
+    name=st.text(max_size=70),
+    unit=st.text(max_size=18),
+    gain=st.floats(),
+    baseline=st.integers(-(2**33), 2**33),
+    n_signals=st.integers(0, 18),
+    label=st.text(max_size=210),
+)
+def test_what_a_source_takes_is_read_as_it_was_sent(
+    name: str, unit: str, gain: float, baseline: int, n_signals: int, label: str
+) -> None:
+    signal = Signal(name=name, kind="ecg", unit=unit, gain=gain, baseline=baseline)
+    try:
+        source = Source(
+            patient="p1",
+            label=label,
+            fs=100.0,
+            signals=(signal,) * n_signals,
+            samples=np.zeros((100, n_signals), np.int16),
+        )
+    except SettingsError:
+        return
+    sent = waveform("p1", source.samples, signals=source.signals)
+    assert decode_waveform(encode_waveform(sent)) == sent
+    entry = PatientMessage(patient="p1", label=source.label)
+    assert decode(encode(entry), PatientMessage) == entry
 
 
 def test_demo_source_is_five_minutes_of_208() -> None:
@@ -89,17 +146,17 @@ def test_record_is_sent_as_it_is_with_the_other_signals_of_its_rate() -> None:
     np.testing.assert_array_equal(source.samples, np.column_stack([record.samples, pulse]))
 
 
-def write_record(directory: Path, name: str) -> None:
+def write_record(directory: Path, name: str, *, n_signals: int = 1) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     wfdb.wrsamp(
         name,
         fs=360,
-        units=["mV"],
-        sig_name=["MLII"],
-        d_signal=np.arange(720, dtype=np.int64)[:, np.newaxis],
-        fmt=["16"],
-        adc_gain=[200.0],
-        baseline=[0],
+        units=["mV"] * n_signals,
+        sig_name=["MLII", *(f"L{i}" for i in range(1, n_signals))],
+        d_signal=np.repeat(np.arange(720, dtype=np.int64)[:, np.newaxis], n_signals, axis=1),
+        fmt=["16"] * n_signals,
+        adc_gain=[200.0] * n_signals,
+        baseline=[0] * n_signals,
         write_dir=str(directory),
     )
 
@@ -116,6 +173,30 @@ def test_directory_gives_a_patient_for_each_record_although_one_is_damaged(
     assert sources[0].label == "mydb 100, recording"
     np.testing.assert_array_equal(sources[0].samples[:, 0], np.arange(720))
     assert "102" in caplog.text
+
+
+def test_record_that_cannot_be_sent_is_left_out_by_name(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_record(tmp_path / "db", "good")
+    write_record(tmp_path / "db", "wide", n_signals=17)
+    assert [source.patient for source in read_sources(tmp_path / "db")] == ["db-good"]
+    assert "record wide left out" in caplog.text
+
+
+def test_folder_may_be_called_as_it_pleases(tmp_path: Path) -> None:
+    for folder in ("x" * 250, os.fsdecode(b"\xff\xfe")):
+        write_record(tmp_path / folder, "100")
+        (source,) = read_sources(tmp_path / folder)
+        assert len(source.label) <= 200
+
+
+def test_no_further_record_is_read_once_that_is_wanted(tmp_path: Path) -> None:
+    write_record(tmp_path, "100")
+    stop = threading.Event()
+    assert len(read_sources(tmp_path, stop=stop)) == 1
+    stop.set()
+    assert read_sources(tmp_path, stop=stop) == []
 
 
 def test_record_is_a_patient_of_the_given_name(tmp_path: Path) -> None:
