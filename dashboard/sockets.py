@@ -8,7 +8,7 @@ import msgspec
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from dashboard.access import TOKEN_S, Gate, Pass
-from dashboard.feed import TICK_S, Feed
+from dashboard.feed import SNAPSHOT_S, TICK_S, Feed
 from stream.actions import Actions, BrokerError
 from stream.view import View
 
@@ -62,15 +62,17 @@ class LiveSocket:
         if entry is None:
             await socket.close(EXPIRED, "the token is too old")
             return
-        sending = asyncio.create_task(self._send(socket, entry))
+        # a screen that has fallen behind asks for the present alone
+        snapshot_s = 0.0 if socket.query_params.get("past") == "no" else SNAPSHOT_S
+        feed = Feed(self._view, entry, snapshot_s=snapshot_s)
+        sending = asyncio.create_task(self._send(socket, entry, feed))
         try:
             await self._listen(socket, entry)
         finally:
             sending.cancel()
             await asyncio.gather(sending, return_exceptions=True)
 
-    async def _send(self, socket: WebSocket, entry: Pass) -> None:
-        feed = Feed(self._view, entry)
+    async def _send(self, socket: WebSocket, entry: Pass, feed: Feed) -> None:
         loop = asyncio.get_running_loop()
         renew_at = loop.time() + RENEW_S
         next_tick = loop.time()

@@ -16,11 +16,11 @@ class Monitor {
     const store = (this.store = new Store());
     this.link = new Link({
       token: data.token,
-      onOpen: () => store.slots.clear(),
+      onOpen: () => store.opened(),
       onFrame: (buffer) => store.frame(buffer),
       onMessages: (messages) => {
         store.messages(messages);
-        this.view.update(performance.now());
+        this.update();
       },
     });
     this.author = data.author;
@@ -48,14 +48,20 @@ class Monitor {
     };
     requestAnimationFrame(loop);
     // Text hangs on the server's messages; this timer is for when none come.
-    this.timer = setInterval(() => this.view.update(performance.now()), TEXT_EVERY_MS);
+    this.timer = setInterval(() => this.update(), TEXT_EVERY_MS);
+  }
+
+  update() {
+    const nowMs = performance.now();
+    this.link.watch(nowMs, this.store.late);
+    this.view.update(nowMs);
   }
 
   end() {
     this.ended = true;
     clearInterval(this.timer);
     document.removeEventListener("keydown", this.onKey);
-    this.link.close();
+    this.link.leave();
   }
 }
 

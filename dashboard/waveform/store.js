@@ -1,11 +1,13 @@
 // What the server has said, kept for the page that draws it.
 
 import { decodeFrame } from "./frame.js";
+import { Lag } from "./lag.js";
 import { Playout } from "./playout.js";
 import { Trace, KEEP_S } from "./trace.js";
 
 export const NO_DATA_MS = 2000;
 export const SILENT_MS = 3000;
+const LATE_MS = 2000; // what comes later than this is no longer the present
 
 class Patient {
   constructor(id) {
@@ -31,10 +33,10 @@ class Patient {
     return this.age !== null && this.ageMs(nowMs) < NO_DATA_MS;
   }
 
-  take(block, nowMs) {
+  take(block, lagMs, nowMs) {
     if (!this.trace || block.leads !== this.trace.leads.length) return;
     if (this.trace.push(block)) this.playout.arrived(this.trace.end);
-    this.age = { ms: block.ageMs, atMs: nowMs };
+    this.age = { ms: block.ageMs + lagMs, atMs: nowMs };
   }
 
   takeBeats(beats) {
@@ -69,6 +71,7 @@ export class Store {
     this.order = [];
     this.down = []; // parts that are down for everybody
     this.clock = null; // {serverMs, atMs}
+    this.lag = new Lag();
     this.replies = [];
   }
 
@@ -77,15 +80,25 @@ export class Store {
     return this.patients.get(id);
   }
 
+  // A new connection: the server begins with everything anew.
+  opened() {
+    this.slots.clear();
+    this.lag.begin();
+  }
+
   frame(buffer) {
     const nowMs = performance.now();
-    for (const block of decodeFrame(buffer)) this.slots.get(block.slot)?.take(block, nowMs);
+    const { sentS, blocks } = decodeFrame(buffer);
+    this.lag.heard(sentS, nowMs);
+    for (const block of blocks) this.slots.get(block.slot)?.take(block, this.lag.ms, nowMs);
   }
 
   messages(messages) {
     for (const message of messages) {
       if (message.type === "state") {
-        this.clock = { serverMs: message.server_ms, atMs: performance.now() };
+        const nowMs = performance.now();
+        this.lag.heard(message.sent_s, nowMs);
+        this.clock = { serverMs: message.server_ms + this.lag.ms, atMs: nowMs };
         this.down = message.down;
         if (message.order) this.order = message.order;
         for (const state of message.patients) this.patient(state.patient).state = state;
@@ -104,15 +117,28 @@ export class Store {
     return this.clock && this.clock.serverMs + (nowMs - this.clock.atMs);
   }
 
+  get late() {
+    return this.lag.ms > LATE_MS;
+  }
+
   // What is down for this patient, in the page's eyes: the socket first, then what the server said.
   troubles(link, id, nowMs) {
-    const silent = link.silentMs(nowMs) ?? nowMs;
+    const silent = link.silentMs(nowMs);
     if (silent > SILENT_MS) {
       return [
         {
           part: "connection",
           text: `nothing heard from the dashboard's server for ${Math.round(silent / 1000)} s`,
           step: "The page reconnects by itself. Check the network and `rhythmwatch dashboard`.",
+        },
+      ];
+    }
+    if (this.late) {
+      return [
+        {
+          part: "connection",
+          text: `what arrives is ${Math.round(this.lag.ms / 1000)} s old`,
+          step: "The page connects anew by itself, without what waits on the way. The network is too slow.",
         },
       ];
     }

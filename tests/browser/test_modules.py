@@ -39,15 +39,18 @@ def test_browser_reads_the_frames_that_the_feed_writes(modules: Page) -> None:
     one = Stretch(
         stream="s", fs=250.0, signals=signals[:1], first_sample=5, samples=samples[:2, :1]
     )
-    binary = base64.b64encode(frame([(3, stretch, 250.5), (65535, one, 0.0)])).decode()
+    binary_frame = frame([(3, stretch, 250.5), (65535, one, 0.0)], sent_s=7.25)
+    binary = base64.b64encode(binary_frame).decode()
     found = run(
         modules,
         "frame.js",
         """const bytes = Uint8Array.from(atob(a), (c) => c.charCodeAt(0));
-        return m.decodeFrame(bytes.buffer).map((b) => ({ ...b, values: [...b.values] }));""",
+        const { sentS, blocks } = m.decodeFrame(bytes.buffer);
+        return { sentS, blocks: blocks.map((b) => ({ ...b, values: [...b.values] })) };""",
         binary,
     )
-    assert found == [
+    assert found["sentS"] == 7.25
+    assert found["blocks"] == [
         {
             "slot": 3,
             "leads": 2,

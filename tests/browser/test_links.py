@@ -1,0 +1,53 @@
+"""What the pages do when the network between them and the dashboard is bad."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Dashboard
+from tests.browser.hospital import Hospital
+from tests.browser.proxy import Proxy
+from tests.browser.test_screens import DOWN_MS
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def proxy(dashboard: Dashboard) -> Iterator[Proxy]:
+    """Yield the network between the page and the dashboard."""
+    with Proxy(dashboard) as proxy:
+        yield proxy
+
+
+def test_slow_link_shows_nothing_old_as_live_and_alarms_soon(
+    page: Page, proxy: Proxy, hospital: Hospital
+) -> None:
+    page.goto(proxy.url)
+    live = page.locator(".sector[data-live=true]")
+    expect(live).to_have_count(len(hospital.beds), timeout=20_000)
+    proxy.rate = 1500
+    try:
+        expect(page.locator(".down")).to_contain_text("what arrives is", timeout=15_000)
+        expect(live).to_have_count(0)
+        # what waits on the way is left behind: an alarm does not come after all of it
+        alarm = hospital.alarm("sinus", "vf", "high", "VF")
+        expect(page.locator("[data-patient=sinus]")).to_have_attribute(
+            "data-priority", "high", timeout=20_000
+        )
+    finally:
+        proxy.rate = None
+    hospital.change(alarm, event="ended", holds=False, acknowledged=True)
+    expect(live).to_have_count(len(hospital.beds), timeout=20_000)
+    expect(page.locator(".down")).to_be_hidden()
+
+
+def test_connection_lost_on_the_way_is_left_for_a_new_one(
+    page: Page, proxy: Proxy, hospital: Hospital
+) -> None:
+    page.goto(f"{proxy.url}/bedside?patient=sinus")
+    page.locator(".screen[data-live=true]").wait_for(timeout=20_000)
+    proxy.lose()
+    expect(page.locator(".down")).to_contain_text("nothing heard", timeout=DOWN_MS)
+    expect(page.locator(".down")).to_be_hidden(timeout=20_000)
+    page.locator(".screen[data-live=true]").wait_for()
