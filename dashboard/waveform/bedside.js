@@ -183,15 +183,16 @@ export class Bedside {
     const { trace } = this.patient;
     if (!trace) return;
     const { clientWidth, clientHeight } = this.screen;
-    const key = `${clientWidth}x${clientHeight}x${trace.stream}x${trace.leads.length}`;
+    // by name: the same leads change places when others are judged
+    const names = trace.leads.map(({ name }) => name);
+    const key = JSON.stringify([clientWidth, clientHeight, trace.stream, names]);
     if (key === this.laidOut) return;
     this.laidOut = key;
-    const leads = trace.leads.map(({ name }, lead) => ({ lead, name }));
-    this.sweep.resize(clientWidth, clientHeight, leads.map(({ lead }) => lead), true);
+    this.sweep.resize(clientWidth, clientHeight, [...names.keys()], true);
     this.leadLabels.replaceChildren(
       ...this.sweep.lanes.map((lane, n) => {
         const label = el("div", { class: "lead" },
-          el("b", {}, leads[n].name), ` ${BAND.words} · 10 mm/mV · 25 mm/s`);
+          el("b", {}, names[n]), ` ${BAND.words} · 10 mm/mV · 25 mm/s`);
         label.style.top = `${lane.top + 4}px`;
         return label;
       }),

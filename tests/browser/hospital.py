@@ -60,6 +60,8 @@ class Bed:
     """Every so many beats one is ventricular; 0 for never."""
     label: str = "SIMULATED"
     leads: tuple[str, ...] = ("II", "V1")
+    judged: tuple[str, ...] = ("II", "V1")
+    """The leads in the order in which they are judged."""
     off: Unfit | None = None
     silent: bool = False
     stream: str = "s1"
@@ -192,7 +194,7 @@ class Hospital:
                     warm_up=False,
                     model="test-1",
                     leads=tuple(
-                        LeadQuality(lead=lead, fit=fit, reason=bed.off) for lead in bed.leads
+                        LeadQuality(lead=lead, fit=fit, reason=bed.off) for lead in bed.judged
                     ),
                 )
             )
@@ -207,6 +209,13 @@ class Hospital:
             beats=tuple(beats) if bed.off is None else (),
             statuses=tuple(statuses),
         )
+
+    def begin_again(self, patient: str, *, stream: str, judged: tuple[str, ...]) -> None:
+        """Let a patient's source begin again, with other leads judged."""
+        with self._lock:
+            bed = self.beds[patient]
+            bed.stream, bed.judged = stream, judged
+            bed.sample = bed.told = 0
 
     def alarm(self, patient: str, code: Code, priority: Priority, text: str) -> AlarmEvent:
         """Raise an alarm now; returns its event."""

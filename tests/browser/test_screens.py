@@ -161,6 +161,17 @@ def test_lead_off_is_words_and_no_line(bedside: Open) -> None:
     expect(page.locator(".hr .number")).to_have_text("--")
 
 
+def test_traces_keep_their_names_when_another_lead_is_judged(
+    bedside: Open, hospital: Hospital
+) -> None:
+    page = bedside("slow")
+    names = page.locator(".lead b")
+    expect(names).to_have_text(["II", "V1"])
+    # at first a new stream's leads come as they are recorded, then the judged one first
+    hospital.begin_again("slow", stream="s2", judged=("V1", "II"))
+    expect(names).to_have_text(["V1", "II"])
+
+
 def test_silent_patient_is_no_data_and_comes_back(bedside: Open, hospital: Hospital) -> None:
     page = bedside("quiet")
     expect(page.locator(".hr .number")).to_have_text("66")
