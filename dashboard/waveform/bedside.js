@@ -96,7 +96,8 @@ export class Bedside {
     this.head.update(alarms, serverMs, troubles);
     this.title(state);
     this.down.update(troubles);
-    if (!troubles.length && !paused) this.sound.call(calling(alarms)?.priority);
+    // also while something is down: whoever has not answered an alarm still has to
+    if (!paused) this.sound.call(calling(alarms)?.priority);
     say(this.pause, paused ? `Audio paused ${Math.ceil(pausedMs / 1000)} s` : "Audio pause 2 min");
     flag(this.pause, "on", paused);
     for (const reply of this.store.replies.splice(0)) {

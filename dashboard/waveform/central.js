@@ -128,7 +128,7 @@ export class Central {
     this.head.update(alarms, serverMs, general);
     this.down.update(general);
     const heard = alarms.filter(({ silenced }) => !silenced);
-    if (!general.length) this.sound.call(calling(heard)?.priority);
+    this.sound.call(calling(heard)?.priority);
     show(this.empty, ids.length === 0 && !general.length);
   }
 

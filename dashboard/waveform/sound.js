@@ -1,5 +1,5 @@
 // Alarm sounds by WebAudio: bursts as IEC 60601-1-8 describes them, started by what the server
-// says and never by a timer, which browsers slow down in hidden tabs.
+// says, so that a browser which slows timers down in hidden tabs does not delay them.
 
 const BURSTS = {
   high: { pulses: [0, 0.25, 0.5, 0.85, 1.1], hz: 880, everyS: 4 },
@@ -24,7 +24,7 @@ export class Sound {
     await this.context.resume();
   }
 
-  // Called with every state: sounds a burst when one is due.
+  // Called a few times a second: sounds a burst when one is due.
   call(priority) {
     if (!this.on || !priority) return;
     const { pulses, hz, everyS } = BURSTS[priority];

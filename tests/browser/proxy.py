@@ -12,12 +12,14 @@ class Proxy:
     """Passes connections on to the dashboard, as well as its fields let it.
 
     ``rate`` is the most bytes a second that a live socket gets; ``deaf`` drops what live
-    sockets say. What ``lose`` has lost stays open, and nothing goes through it any more.
+    sockets say, ``refusing`` takes no new ones. What ``lose`` has lost stays open, and nothing
+    goes through it any more.
     """
 
     def __init__(self, dashboard: Dashboard) -> None:
         self.rate: float | None = None
         self.deaf = False
+        self.refusing = False
         self._to = dashboard.port
         self._lost: set[socket.socket] = set()
         self._open: list[socket.socket] = []
@@ -54,6 +56,9 @@ class Proxy:
         with suppress(OSError):
             while True:
                 page, _ = self._listener.accept()
+                if self.refusing:
+                    page.close()
+                    continue
                 server = socket.create_connection(("127.0.0.1", self._to))
                 self._open += [page, server]
                 first = page.recv(65536)

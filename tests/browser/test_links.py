@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import Dashboard
 from tests.browser.hospital import Hospital
 from tests.browser.proxy import Proxy
-from tests.browser.test_screens import DOWN_MS
+from tests.browser.test_screens import COUNT_TONES, DOWN_MS, until
 
 pytestmark = pytest.mark.browser
 
@@ -51,3 +51,21 @@ def test_connection_lost_on_the_way_is_left_for_a_new_one(
     expect(page.locator(".down")).to_contain_text("nothing heard", timeout=DOWN_MS)
     expect(page.locator(".down")).to_be_hidden(timeout=20_000)
     page.locator(".screen[data-live=true]").wait_for()
+
+
+def test_known_alarm_goes_on_sounding_without_a_connection(
+    page: Page, proxy: Proxy, hospital: Hospital
+) -> None:
+    page.goto(proxy.url)
+    alarm = hospital.alarm("sinus", "vt", "high", "VT 142>100")
+    try:
+        expect(page.locator(".head .tag")).to_contain_text("*** VT 142>100", timeout=20_000)
+        page.evaluate(COUNT_TONES)
+        page.get_by_role("button", name="Enable alarm sound").click()
+        proxy.refusing = True
+        proxy.lose()
+        expect(page.locator(".down")).to_be_visible(timeout=DOWN_MS)
+        tones = page.evaluate("tones")
+        until(page, lambda: page.evaluate("tones") > tones)
+    finally:
+        hospital.change(alarm, event="ended", holds=False, acknowledged=True)

@@ -52,6 +52,11 @@ FRAMES = """(ms) => new Promise((done) => {
   };
   requestAnimationFrame(count);
 })"""
+COUNT_TONES = """() => {
+  window.tones = 0;
+  const create = AudioContext.prototype.createOscillator;
+  AudioContext.prototype.createOscillator = function () { window.tones++; return create.call(this); };
+}"""
 Open = Callable[[str], Page]
 
 
@@ -152,6 +157,24 @@ def test_sound_can_be_enabled(bedside: Open) -> None:
     expect(page.locator(".title .label")).to_have_text("SIMULATED")
     page.get_by_role("button", name="Enable alarm sound").click()
     expect(page.locator(".sound-off")).to_be_hidden()
+
+
+def test_known_alarm_goes_on_sounding_while_nobody_looks_for_alarms(
+    bedside: Open, hospital: Hospital
+) -> None:
+    page = bedside("sinus")
+    alarm = hospital.alarm("sinus", "asystole", "high", "ASYSTOLE")
+    expect(page.locator(".head .tag")).to_have_text("*** ASYSTOLE", timeout=5000)
+    page.evaluate(COUNT_TONES)
+    page.get_by_role("button", name="Enable alarm sound").click()
+    hospital.alarm_runs = False
+    try:
+        expect(page.locator(".down")).to_be_visible(timeout=DOWN_MS)
+        tones = page.evaluate("tones")
+        until(page, lambda: page.evaluate("tones") > tones)
+    finally:
+        hospital.alarm_runs = True
+        hospital.change(alarm, event="ended", holds=False, acknowledged=True)
 
 
 def test_lead_off_is_words_and_no_line(bedside: Open) -> None:
