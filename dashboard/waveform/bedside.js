@@ -1,9 +1,10 @@
 // Bedside: one patient, all leads on calibrated paper, large numbers, the alarm list.
 
-import { ageWords, byUrgency, calling, judgement, qualityWords, stateWords, STARS } from "./alarms.js";
-import { clockWords, el, flag, say, show } from "./dom.js";
+import { ageWords, calling, judgement, qualityWords } from "./alarms.js";
+import { el, flag, say, show } from "./dom.js";
 import { BAND } from "./filter.js";
 import { DownBanner, Head } from "./head.js";
+import { AlarmList } from "./list.js";
 import { NO_DATA_MS } from "./store.js";
 import { Sweep } from "./sweep.js";
 
@@ -39,13 +40,11 @@ export class Bedside {
       el("section", {}, el("h2", {}, "ECG"), this.quality),
       el("section", {}, el("h2", {}, "Data age"), this.age),
     );
-    this.list = el("ul", { class: "list" });
-    this.none = el("p", { class: "none" }, "No alarms.");
-    this.reply = el("p", { class: "reply", role: "status" });
+    this.alarms = new AlarmList((alarmId) => this.acknowledge(alarmId));
     this.pause = el("button", { class: "pause", onclick: () => this.silence() }, "Audio pause 2 min");
     this.foot = el(
       "footer", { class: "foot" },
-      el("div", { class: "alarms" }, el("h2", {}, "Alarms"), this.list, this.none, this.reply),
+      this.alarms.element,
       el("div", { class: "keys" }, this.pause,
         el("p", {}, el("kbd", {}, "A"), " acknowledge the first alarm  ", el("kbd", {}, "P"), " audio pause"),
         el("p", { class: "notice" }, "Not a medical device; not for clinical use.")),
@@ -55,9 +54,7 @@ export class Bedside {
       this.head.element, this.down.element, this.screen, this.numbers, this.foot,
     );
     this.sweep = new Sweep(this.gridCanvas, this.traceCanvas, { scale: {}, rows: ROWS });
-    this.waiting = new Map(); // alarm ids whose acknowledgement is under way
     this.laidOut = "";
-    this.items = "";
   }
 
   get patient() {
@@ -65,22 +62,21 @@ export class Bedside {
   }
 
   key(event) {
-    if (event.key === "a" || event.key === "A") {
-      const first = calling(this.patient.state?.alarms ?? []);
-      if (first) this.acknowledge(first.alarm_id);
-    } else if (event.key === "p" || event.key === "P") this.silence();
+    if (event.key === "a" || event.key === "A") this.alarms.acknowledgeFirst();
+    else if (event.key === "p" || event.key === "P") this.silence();
   }
 
   acknowledge(alarmId) {
-    const sent = this.link.send({ type: "acknowledge", patient: this.id, alarm_id: alarmId });
-    if (sent) this.waiting.set(alarmId, performance.now());
-    say(this.reply, sent ? "" : "Not acknowledged: no connection.");
-    this.items = "";
+    return this.link.send({ type: "acknowledge", patient: this.id, alarm_id: alarmId });
+  }
+
+  opened() {
+    this.alarms.unanswered();
   }
 
   silence() {
     const sent = this.link.send({ type: "silence", patient: this.id, seconds: SILENCE_S });
-    if (!sent) say(this.reply, "No audio pause: no connection.");
+    if (!sent) this.alarms.tell(null, "No audio pause: no connection.");
   }
 
   // A few times a second: everything that is text.
@@ -101,14 +97,10 @@ export class Bedside {
     say(this.pause, paused ? `Audio paused ${Math.ceil(pausedMs / 1000)} s` : "Audio pause 2 min");
     flag(this.pause, "on", paused);
     for (const reply of this.store.replies.splice(0)) {
-      if (!reply.ok) {
-        this.waiting.delete(reply.alarm_id);
-        this.items = "";
-        say(this.reply, `Not done: ${reply.text}`);
-      }
+      if (!reply.ok) this.alarms.failed(reply.alarm_id ?? null, `Not done: ${reply.text}`);
     }
     this.readings(patient, state, nowMs, troubles.length > 0);
-    this.alarmList(alarms);
+    this.alarms.update(alarms, nowMs, !troubles.length);
   }
 
   title(state) {
@@ -152,32 +144,6 @@ export class Bedside {
     } else if (state?.judged && !state.fit) text = qualityWords(state.reason);
     say(this.words, text);
     show(this.words, text !== "");
-  }
-
-  alarmList(alarms) {
-    const nowMs = performance.now();
-    const key = JSON.stringify(alarms) + [...this.waiting.keys()].join();
-    if (key === this.items) return;
-    this.items = key;
-    this.list.replaceChildren(
-      ...byUrgency(alarms).map((alarm) => {
-        if (alarm.acknowledged) this.waiting.delete(alarm.alarm_id);
-        const asked = this.waiting.has(alarm.alarm_id) && nowMs - this.waiting.get(alarm.alarm_id) < 10_000;
-        const button = el("button", {
-          class: "ack", disabled: alarm.acknowledged || asked,
-          "data-alarm": alarm.alarm_id,
-          onclick: () => this.acknowledge(alarm.alarm_id),
-        }, alarm.acknowledged ? "✓ acknowledged" : asked ? "sending…" : "Acknowledge");
-        return el(
-          "li", { "data-priority": alarm.priority, "data-calling": !alarm.acknowledged && "yes" },
-          el("span", { class: "stars" }, STARS[alarm.priority]),
-          el("span", { class: "text" }, alarm.text),
-          el("span", { class: "since" }, `since ${clockWords(alarm.onset_ms)} · ${stateWords(alarm)}`),
-          button,
-        );
-      }),
-    );
-    show(this.none, alarms.length === 0);
   }
 
   layout() {

@@ -103,6 +103,8 @@ export class Central {
 
   key() {}
 
+  opened() {}
+
   update(nowMs) {
     const ids = this.store.order;
     for (const id of ids) {

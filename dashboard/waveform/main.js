@@ -16,7 +16,10 @@ class Monitor {
     const store = (this.store = new Store());
     this.link = new Link({
       token: data.token,
-      onOpen: () => store.opened(),
+      onOpen: () => {
+        store.opened();
+        this.view.opened();
+      },
       onFrame: (buffer) => store.frame(buffer),
       onMessages: (messages) => {
         store.messages(messages);
@@ -34,6 +37,7 @@ class Monitor {
     const style = el("link", { rel: "stylesheet", href: `${data.assets}/monitor.css` });
     parent.replaceChildren(style, this.element);
     this.onKey = (event) => {
+      if (event.repeat) return; // a key that is held, or lain upon, asks once
       const typing = event.composedPath()[0]?.closest?.("input, textarea, [contenteditable]");
       if (!typing && !event.ctrlKey && !event.metaKey && !event.altKey) this.view.key(event);
     };

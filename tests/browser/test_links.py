@@ -47,10 +47,34 @@ def test_connection_lost_on_the_way_is_left_for_a_new_one(
 ) -> None:
     page.goto(f"{proxy.url}/bedside?patient=sinus")
     page.locator(".screen[data-live=true]").wait_for(timeout=20_000)
+    alarm = hospital.alarm("sinus", "hr_high", "medium", "HR 134>120")
+    page.locator(".ack").wait_for()
     proxy.lose()
+    page.locator(".ack").click()
     expect(page.locator(".down")).to_contain_text("nothing heard", timeout=DOWN_MS)
     expect(page.locator(".down")).to_be_hidden(timeout=20_000)
     page.locator(".screen[data-live=true]").wait_for()
+    expect(page.locator(".reply")).to_have_text("Not acknowledged: no answer. Try again.")
+    expect(page.locator(".ack")).to_be_enabled()
+    hospital.change(alarm, event="ended", holds=False, acknowledged=True)
+    expect(page.locator(".reply")).to_have_text("")
+
+
+def test_acknowledgement_that_got_lost_can_be_asked_for_again(
+    page: Page, proxy: Proxy, hospital: Hospital
+) -> None:
+    page.goto(f"{proxy.url}/bedside?patient=quiet")
+    alarm = hospital.alarm("quiet", "hr_high", "medium", "HR 134>120")
+    button = page.locator(".ack")
+    button.wait_for(timeout=20_000)
+    proxy.deaf = True
+    button.click()
+    expect(button).to_have_text("sending…")
+    expect(page.locator(".reply")).to_have_text(
+        "Not acknowledged: no answer. Try again.", timeout=15_000
+    )
+    expect(button).to_have_text("Acknowledge")
+    hospital.change(alarm, event="ended", holds=False, acknowledged=True)
 
 
 def test_known_alarm_goes_on_sounding_without_a_connection(

@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -55,7 +56,10 @@ FRAMES = """(ms) => new Promise((done) => {
 COUNT_TONES = """() => {
   window.tones = 0;
   const create = AudioContext.prototype.createOscillator;
-  AudioContext.prototype.createOscillator = function () { window.tones++; return create.call(this); };
+  AudioContext.prototype.createOscillator = function () {
+    window.tones++;
+    return create.call(this);
+  };
 }"""
 Open = Callable[[str], Page]
 
@@ -139,17 +143,48 @@ def test_key_acknowledges_the_most_serious_alarm(
     bedside: Open, hospital: Hospital, ward_broker: Cluster
 ) -> None:
     page = bedside("slow")
-    hospital.alarm("slow", "hr_low", "medium", "HR 44<50")
+    hr_low = hospital.alarm("slow", "hr_low", "medium", "HR 44<50")
     vt = hospital.alarm("slow", "vt", "high", "VT 142>100")
     expect(page.locator(".head .tag")).to_have_text("*** VT 142>100", timeout=5000)
+    # a held key repeats, and asks once
+    for key in ("a", "p"):
+        for _ in range(4):
+            page.keyboard.down(key)
+        page.keyboard.up(key)
+    # vt is asked for already
     page.keyboard.press("a")
-    asked = actions(ward_broker, "slow", at_least=1)
-    assert [action.alarm_id for action in asked] == [vt.alarm_id]
-    page.keyboard.press("p")
-    asked = actions(ward_broker, "slow", at_least=2)
+    asked = actions(ward_broker, "slow", at_least=3)
+    assert [action.alarm_id for action in asked] == [vt.alarm_id, None, hr_low.alarm_id]
     assert asked[1].kind == "silence"
     assert asked[1].until_ns is not None
     assert 119 < (asked[1].until_ns - asked[1].at_ns) / 1e9 < 121
+
+
+def test_button_stays_under_the_finger_and_keeps_the_focus(
+    bedside: Open, hospital: Hospital, ward_broker: Cluster
+) -> None:
+    page = bedside("off")
+    alarm = hospital.alarm("off", "hr_high", "medium", "HR 134>120")
+    button = page.locator(f"button[data-alarm='{alarm.alarm_id}']")
+    button.hover(timeout=5000)
+    page.mouse.down()
+    alarm = hospital.change(alarm, event="updated", text="HR 136>120")
+    expect(page.locator(".list .text")).to_have_text("HR 136>120")
+    page.mouse.up()
+    asked = actions(ward_broker, "off", at_least=1)
+    assert [action.alarm_id for action in asked] == [alarm.alarm_id]
+
+    low = hospital.alarm("off", "lead_off", "low", "Lead off: II")
+    button = page.locator(f"button[data-alarm='{low.alarm_id}']")
+    button.focus()
+    vt = hospital.alarm("off", "vt", "high", "VT 142>100")
+    hospital.change(alarm, event="acknowledged", acknowledged=True)
+    expect(page.locator(".list .text")).to_have_text(["VT 142>100", "HR 136>120", "Lead off: II"])
+    expect(page.locator(".list .since").nth(1)).to_contain_text("acknowledged")
+    expect(button).to_be_focused()
+    for event in (alarm, low, vt):
+        hospital.change(replace(event, sequence=9), event="ended", holds=False, acknowledged=True)
+    expect(page.locator(".list li")).to_have_count(0)
 
 
 def test_sound_can_be_enabled(bedside: Open) -> None:
