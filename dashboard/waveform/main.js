@@ -11,6 +11,17 @@ const TEXT_EVERY_MS = 250;
 const mounted = new WeakMap(); // by parent element: Streamlit calls the mount at every rerun
 const sound = new Sound(); // one for the page, so that changing views keeps it enabled
 
+// Who is at the screen, kept for when the page has to load itself anew: Streamlit then forgets it.
+const UNNAMED = "unnamed";
+const AUTHOR = "rhythmwatch-author";
+let author = sessionStorage.getItem(AUTHOR) ?? UNNAMED; // before the page was loaded
+
+function keepAuthor({ data, setTriggerValue }) {
+  if (data.author === UNNAMED && author !== UNNAMED) setTriggerValue("author", author);
+  else sessionStorage.setItem(AUTHOR, data.author);
+  author = UNNAMED;
+}
+
 class Monitor {
   constructor(parent, { data, setTriggerValue }) {
     const store = (this.store = new Store());
@@ -71,6 +82,7 @@ class Monitor {
 
 export default function mount(args) {
   const { parentElement, data } = args;
+  keepAuthor(args);
   const known = mounted.get(parentElement);
   if (known && !known.ended) {
     known.open = args.setTriggerValue;

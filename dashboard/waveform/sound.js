@@ -10,18 +10,18 @@ const PULSE_S = 0.15;
 
 export class Sound {
   constructor() {
-    this.context = null;
+    // a kiosk's browser lets it run at once; elsewhere it is suspended until somebody clicks
+    this.context = new AudioContext();
     this.lastS = { high: -Infinity, medium: -Infinity, low: -Infinity };
   }
 
   get on() {
-    return this.context !== null && this.context.state === "running";
+    return this.context.state === "running";
   }
 
   // Browsers allow sound only after a click or a key.
-  async enable() {
-    this.context ??= new AudioContext();
-    await this.context.resume();
+  enable() {
+    return this.context.resume();
   }
 
   // Called a few times a second: sounds a burst when one is due.

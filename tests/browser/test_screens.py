@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from ecg.alarm import Action
 from stream.kafka import Cluster, Reader
@@ -61,6 +61,7 @@ COUNT_TONES = """() => {
     return create.call(this);
   };
 }"""
+AUTHOR = "sessionStorage.getItem('rhythmwatch-author')"
 Open = Callable[[str], Page]
 
 
@@ -192,6 +193,36 @@ def test_sound_can_be_enabled(bedside: Open) -> None:
     expect(page.locator(".title .label")).to_have_text("SIMULATED")
     page.get_by_role("button", name="Enable alarm sound").click()
     expect(page.locator(".sound-off")).to_be_hidden()
+
+
+def test_kiosk_sounds_without_a_click(
+    chromium: Browser, dashboard: Dashboard, hospital: Hospital
+) -> None:
+    page = chromium.new_page()
+    page.goto(f"{dashboard.url}/bedside?patient=sinus")
+    page.locator(".screen[data-live=true]").wait_for(timeout=20_000)
+    expect(page.locator(".sound-off")).to_be_hidden()
+    expect(page.locator(".enable")).to_be_hidden()
+    page.close()
+
+
+def test_page_that_loads_itself_anew_knows_who_is_there(
+    bedside: Open, hospital: Hospital, ward_broker: Cluster
+) -> None:
+    page = bedside("quiet")
+    page.locator("[data-testid=stExpander] summary").click()
+    page.get_by_label("Your name").fill("Nurse Joy")
+    page.get_by_label("Your name").press("Enter")
+    until(page, lambda: page.evaluate(AUTHOR) == "Nurse Joy")
+    page.reload()
+    page.locator(".screen[data-live=true]").wait_for(timeout=20_000)
+    page.locator("[data-testid=stExpander] summary").click()
+    expect(page.get_by_label("Your name")).to_have_value("Nurse Joy")
+    alarm = hospital.alarm("quiet", "hr_high", "medium", "HR 134>120")
+    page.locator(f"button[data-alarm='{alarm.alarm_id}']").click(timeout=5000)
+    asked = actions(ward_broker, "quiet", at_least=1)
+    assert [action.author for action in asked] == ["Nurse Joy"]
+    hospital.change(alarm, event="ended", holds=False, acknowledged=True)
 
 
 def test_known_alarm_goes_on_sounding_while_nobody_looks_for_alarms(
