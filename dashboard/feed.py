@@ -92,6 +92,7 @@ def state_of(recent: Recent) -> dict[str, Any]:
         "adult": registry.adult if registry else True,
         "paced": registry.paced if registry else False,
         "standby": registry.standby if registry else False,
+        "discharged": registry.discharged if registry else False,
         "limits": {
             "hr_high": registry.limits.hr_high if registry else None,
             "hr_low": registry.limits.hr_low if registry else None,

@@ -86,7 +86,8 @@ export class Bedside {
     const troubles = this.store.troubles(this.link, this.id, nowMs);
     const alarms = state?.alarms ?? [];
     const serverMs = this.store.serverMs(nowMs);
-    flag(this.element, "state", troubles.length ? "down" : "ok");
+    const watched = Boolean(state) && !state.discharged;
+    flag(this.element, "state", troubles.length ? "down" : watched ? "ok" : "unwatched");
     const pausedMs = (state?.silenced_until_ms ?? 0) - (serverMs ?? 0);
     const paused = pausedMs > 0;
     this.head.update(alarms, serverMs, troubles);
@@ -99,22 +100,26 @@ export class Bedside {
     for (const reply of this.store.replies.splice(0)) {
       if (!reply.ok) this.alarms.failed(reply.alarm_id ?? null, `Not done: ${reply.text}`);
     }
-    this.readings(patient, state, nowMs, troubles.length > 0);
-    this.alarms.update(alarms, nowMs, !troubles.length);
+    const well = watched && !troubles.length;
+    this.readings(patient, state, nowMs, well);
+    this.alarms.update(alarms, nowMs, well);
   }
 
   title(state) {
     const parts = state?.bed ? [state.bed, this.id] : [this.id];
     if (state?.unit) parts.push(state.unit);
-    parts.push(state?.adult === false ? "CHILD" : "ADULT");
-    if (state?.paced) parts.push("PACED");
-    if (state?.standby) parts.push("STANDBY");
     say(this.head.name, parts.join(" · "));
+    // apart from the name, which is cut where it is long
+    const facts = [];
+    if (state) facts.push(state.adult ? "ADULT" : "CHILD");
+    if (state?.paced) facts.push("PACED");
+    if (state?.standby) facts.push("STANDBY");
+    say(this.head.facts, facts.map((fact) => ` · ${fact}`).join(""));
     say(this.head.label, state?.label ?? "");
   }
 
-  readings(patient, state, nowMs, down) {
-    const live = patient.live(nowMs) && !down;
+  readings(patient, state, nowMs, well) {
+    const live = patient.live(nowMs) && well;
     flag(this.screen, "live", live);
     say(this.heartRate, live && state?.heart_rate != null ? String(Math.round(state.heart_rate)) : "--");
     say(this.ventricular, live && state?.v_per_min != null ? String(state.v_per_min) : "--");
@@ -134,14 +139,17 @@ export class Bedside {
 
   overlay(patient, state, nowMs) {
     let text = "";
-    if (!patient.live(nowMs)) {
+    if (!state) {
+      text = this.store.clock
+        ? `NOT KNOWN — nobody watches ${this.id}. Is its source running?`
+        : "WAITING for the dashboard's server";
+    } else if (state.discharged) text = "DISCHARGED — nobody watches";
+    else if (!patient.live(nowMs)) {
       const age = patient.ageMs(nowMs);
       text = age === null
-        ? this.store.order.includes(this.id) && patient.state
-          ? "NO DATA — this patient has sent nothing yet"
-          : `WAITING for ${this.id} — is its source running?`
+        ? "NO DATA — this patient has sent nothing yet"
         : `NO DATA for ${ageWords(age)} — check the source`;
-    } else if (state?.judged && !state.fit) text = qualityWords(state.reason);
+    } else if (state.judged && !state.fit) text = qualityWords(state.reason);
     say(this.words, text);
     show(this.words, text !== "");
   }
@@ -172,7 +180,7 @@ export class Bedside {
     this.layout();
     if (!patient.trace) return;
     const head = patient.playout.step(nowMs);
-    if (patient.live(nowMs) && this.element.dataset.state !== "down") this.sweep.draw(patient, head);
+    if (patient.live(nowMs) && this.element.dataset.state === "ok") this.sweep.draw(patient, head);
     else this.sweep.clear();
   }
 }

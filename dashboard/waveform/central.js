@@ -107,6 +107,7 @@ export class Central {
 
   update(nowMs) {
     const ids = this.store.order;
+    for (const id of [...this.sectors.keys()]) if (!ids.includes(id)) this.sectors.delete(id);
     for (const id of ids) {
       if (!this.sectors.has(id)) this.sectors.set(id, new Sector(this.store.patient(id), this.open));
     }

@@ -7,8 +7,9 @@ export class Head {
   constructor(sound, title) {
     this.sound = sound;
     this.name = el("span", { class: "name" }, title);
+    this.facts = el("span", { class: "facts" });
     this.label = el("span", { class: "label" });
-    this.title = el("div", { class: "title" }, this.name, this.label);
+    this.title = el("div", { class: "title" }, this.name, this.facts, this.label);
     this.alarm = el("div", { class: "tag", role: "alert", "aria-atomic": "true" });
     this.soundOff = el("span", { class: "sound-off" }, "SOUND OFF");
     this.enable = el(

@@ -16,6 +16,11 @@ class Patient {
     this.restart(null);
   }
 
+  forget() {
+    this.state = null;
+    this.restart(null);
+  }
+
   restart(stream) {
     this.trace = stream && new Trace(stream);
     this.playout = stream && new Playout(stream.fs);
@@ -102,6 +107,7 @@ export class Store {
         this.down = message.down;
         if (message.order) this.order = message.order;
         for (const state of message.patients) this.patient(state.patient).state = state;
+        this.part(message);
       } else if (message.type === "stream") {
         const patient = this.patient(message.patient);
         patient.restart(message);
@@ -115,6 +121,16 @@ export class Store {
 
   serverMs(nowMs) {
     return this.clock && this.clock.serverMs + (nowMs - this.clock.atMs);
+  }
+
+  // Nothing stays of whoever has left this screen, or is no longer known anywhere.
+  part({ known, patients }) {
+    const here = new Set([...known, ...patients.map(({ patient }) => patient)]);
+    for (const [id, patient] of [...this.patients]) {
+      if (!this.order.includes(id)) this.patients.delete(id);
+      else if (!here.has(id) && patient.state && !patient.state.discharged) patient.forget();
+    }
+    for (const [slot, { id }] of [...this.slots]) if (!this.patients.has(id)) this.slots.delete(slot);
   }
 
   get late() {

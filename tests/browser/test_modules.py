@@ -181,3 +181,25 @@ def test_unknown_is_never_called_good(modules: Page) -> None:
         "no model loaded",
         "learning (first 30 s)",
     ]
+
+
+def test_nothing_stays_of_patients_who_have_left(modules: Page) -> None:
+    found = run(
+        modules,
+        "store.js",
+        """const store = new m.Store();
+        const state = (order, patients, known) => store.messages([
+          ...patients.map((patient, slot) => (
+            { type: "stream", slot, patient, fs: 100, leads: [] })),
+          { type: "state", sent_s: 1, server_ms: 0, order, known, down: [],
+            patients: patients.map((patient) => ({ patient })) },
+        ]);
+        state(["a", "b"], ["a", "b"], ["a", "b"]);
+        const both = [store.patients.size, store.slots.size];
+        state(["b"], [], ["b"]);
+        const one = [[...store.patients.keys()], store.slots.size];
+        state(null, [], []);
+        const { state: left, trace } = store.patient("b");
+        return { both, one, left, trace };""",
+    )
+    assert found == {"both": [2, 2], "one": [["b"], 1], "left": None, "trace": None}

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from ecg.alarm import Action
 from stream.kafka import Cluster, Reader
@@ -61,6 +61,7 @@ COUNT_TONES = """() => {
     return create.call(this);
   };
 }"""
+CUT = "(element) => element.scrollWidth - element.clientWidth"
 AUTHOR = "sessionStorage.getItem('rhythmwatch-author')"
 Open = Callable[[str], Page]
 
@@ -69,6 +70,19 @@ def pen(page: Page) -> dict[str, int]:
     """Return how many green and red pixels the trace has, and a hash of which ones."""
     found: dict[str, int] = page.evaluate(PIXELS, "pen")
     return found
+
+
+def inside(part: Locator, whole: Locator) -> bool:
+    """Return whether a part lies within the sides of a whole, as laid out on the page."""
+    inner, outer = part.bounding_box(), whole.bounding_box()
+    assert inner is not None
+    assert outer is not None
+    return (
+        outer["x"] <= inner["x"]
+        and inner["x"] + inner["width"] <= outer["x"] + outer["width"]
+        and outer["y"] <= inner["y"]
+        and inner["y"] + inner["height"] <= outer["y"] + outer["height"]
+    )
 
 
 def until(page: Page, what: Callable[[], bool], *, seconds: float = 15.0) -> None:
@@ -116,6 +130,20 @@ def test_bedside_moves_and_marks_beats(
     frames = page.evaluate(FRAMES, 2000)
     record_property("frames_per_second", round(frames, 1))
     assert frames > 5
+
+
+def test_long_name_hides_nothing_of_how_the_patient_is_judged(
+    bedside: Open, hospital: Hospital
+) -> None:
+    page = bedside("slow")
+    name = "Intensive care unit of the heart centre, room 12, window"
+    hospital.register("slow", bed=name, adult=False, paced=True, standby=True)
+    facts = page.locator(".title .facts")
+    expect(facts).to_have_text(" · CHILD · PACED · STANDBY")
+    assert facts.evaluate(CUT) == 0
+    assert inside(facts, page.locator(".title"))
+    hospital.register("slow")
+    expect(facts).to_have_text(" · ADULT")
 
 
 def test_alarm_is_announced_and_acknowledged_by_its_id(
@@ -276,6 +304,34 @@ def test_silent_patient_is_no_data_and_comes_back(bedside: Open, hospital: Hospi
     until(page, lambda: pen(page)["green"] > 50)
 
 
+def test_patient_whom_nobody_watches_is_never_without_alarms(
+    bedside: Open, hospital: Hospital
+) -> None:
+    page = bedside("quiet")
+    words = page.locator(".screen .words")
+    expect(page.locator(".none")).to_be_visible()
+    # the source goes on: what it sends is judged by nobody
+    hospital.register("quiet", discharged=True)
+    expect(words).to_have_text("DISCHARGED — nobody watches")
+    expect(page.locator(".none")).to_be_hidden()
+    expect(page.locator(".hr .number")).to_have_text("--")
+    until(page, lambda: pen(page)["green"] == 0)
+    hospital.register("quiet")
+    expect(words).to_be_hidden()
+    until(page, lambda: pen(page)["green"] > 50)
+    hospital.beds["quiet"].silent = True
+    try:
+        expect(words).to_contain_text("NO DATA")
+        hospital.remove("quiet")
+        expect(words).to_contain_text("NOT KNOWN — nobody watches quiet")
+        expect(page.locator(".none")).to_be_hidden()
+        expect(page.locator(".title .name")).to_have_text("quiet")
+    finally:
+        hospital.beds["quiet"].silent = False
+        hospital.register("quiet")
+    page.locator(".screen[data-live=true]").wait_for(timeout=10_000)
+
+
 def test_dead_roles_are_system_down_within_5_s(bedside: Open, hospital: Hospital) -> None:
     page = bedside("sinus")
     down = page.locator(".down")
@@ -310,6 +366,16 @@ def test_central_station_shows_every_patient_and_opens_a_bed(
     screenshot(page, "central.png")
     hospital.change(lead_off, event="ended", holds=False)
     expect(page.locator("[data-patient=off]")).to_have_attribute("data-priority", "none")
+    # a long name gives way to the words of an alarm
+    hospital.register("slow", bed="Intensive care unit of the heart centre, room 12, window")
+    vt = hospital.alarm("slow", "vt", "high", "VT 142>100")
+    tag = page.locator("[data-patient=slow] .tag")
+    expect(tag).to_have_text("*** VT 142>100")
+    expect(page.locator("[data-patient=slow] .name")).to_contain_text("Intensive care")
+    assert tag.evaluate(CUT) == 0
+    assert inside(tag, page.locator("[data-patient=slow]"))
+    hospital.change(vt, event="ended", holds=False, acknowledged=True)
+    hospital.register("slow")
     page.locator("[data-patient=sinus]").click()
     expect(page.locator(".bedside .title")).to_contain_text("Bed 2 · sinus", timeout=15_000)
     assert "patient=sinus" in page.url
