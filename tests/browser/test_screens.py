@@ -175,6 +175,7 @@ def test_key_acknowledges_the_most_serious_alarm(
     hr_low = hospital.alarm("slow", "hr_low", "medium", "HR 44<50")
     vt = hospital.alarm("slow", "vt", "high", "VT 142>100")
     expect(page.locator(".head .tag")).to_have_text("*** VT 142>100", timeout=5000)
+    expect(page.locator(".head .more")).to_have_text("and 1 more")
     # a held key repeats, and asks once
     for key in ("a", "p"):
         for _ in range(4):
@@ -214,6 +215,25 @@ def test_button_stays_under_the_finger_and_keeps_the_focus(
     for event in (alarm, low, vt):
         hospital.change(replace(event, sequence=9), event="ended", holds=False, acknowledged=True)
     expect(page.locator(".list li")).to_have_count(0)
+
+
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (844, 390), (768, 1024), (1280, 800)])
+def test_small_screen_has_everything_inside_its_sides(
+    bedside: Open, hospital: Hospital, width: int, height: int
+) -> None:
+    page = bedside("sinus")
+    page.set_viewport_size({"width": width, "height": height})
+    alarm = hospital.alarm("sinus", "vt", "high", "VT 142>100")
+    try:
+        for part in (".clock", ".enable", ".head .tag", ".list .text", ".list .since", ".ack"):
+            expect(page.locator(part)).to_be_visible()
+            box = page.locator(part).bounding_box()
+            assert box is not None
+            assert box["x"] >= 0
+            assert box["x"] + box["width"] <= width, part
+            assert page.locator(part).evaluate(CUT) == 0, part
+    finally:
+        hospital.change(alarm, event="ended", holds=False, acknowledged=True)
 
 
 def test_sound_can_be_enabled(bedside: Open) -> None:
@@ -310,17 +330,17 @@ def test_patient_whom_nobody_watches_is_never_without_alarms(
     page = bedside("quiet")
     words = page.locator(".screen .words")
     expect(page.locator(".none")).to_be_visible()
-    # the source goes on: what it sends is judged by nobody
-    hospital.register("quiet", discharged=True)
-    expect(words).to_have_text("DISCHARGED — nobody watches")
-    expect(page.locator(".none")).to_be_hidden()
-    expect(page.locator(".hr .number")).to_have_text("--")
-    until(page, lambda: pen(page)["green"] == 0)
-    hospital.register("quiet")
-    expect(words).to_be_hidden()
-    until(page, lambda: pen(page)["green"] > 50)
-    hospital.beds["quiet"].silent = True
     try:
+        # the source goes on: what it sends is judged by nobody
+        hospital.register("quiet", discharged=True)
+        expect(words).to_have_text("DISCHARGED — nobody watches")
+        expect(page.locator(".none")).to_be_hidden()
+        expect(page.locator(".hr .number")).to_have_text("--")
+        until(page, lambda: pen(page)["green"] == 0)
+        hospital.register("quiet")
+        expect(words).to_be_hidden()
+        until(page, lambda: pen(page)["green"] > 50)
+        hospital.beds["quiet"].silent = True
         expect(words).to_contain_text("NO DATA")
         hospital.remove("quiet")
         expect(words).to_contain_text("NOT KNOWN — nobody watches quiet")
@@ -374,6 +394,7 @@ def test_central_station_shows_every_patient_and_opens_a_bed(
     expect(page.locator("[data-patient=slow] .name")).to_contain_text("Intensive care")
     assert tag.evaluate(CUT) == 0
     assert inside(tag, page.locator("[data-patient=slow]"))
+    assert inside(page.locator(".head .what"), page.locator(".head .tag"))
     hospital.change(vt, event="ended", holds=False, acknowledged=True)
     hospital.register("slow")
     page.locator("[data-patient=sinus]").click()
