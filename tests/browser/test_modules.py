@@ -203,3 +203,18 @@ def test_nothing_stays_of_patients_who_have_left(modules: Page) -> None:
         return { both, one, left, trace };""",
     )
     assert found == {"both": [2, 2], "one": [["b"], 1], "left": None, "trace": None}
+
+
+def test_connection_that_was_only_begun_is_not_down(modules: Page) -> None:
+    # a page that has been open for a while opens a bed
+    modules.wait_for_function("performance.now() > 4000")
+    troubles = run(
+        modules,
+        "store.js",
+        """const { Link } = await import("/ecg/assets/socket.js");
+        const link = new Link({ token: "none" });
+        const found = new m.Store().troubles(link, "p1", performance.now());
+        link.leave();
+        return found;""",
+    )
+    assert troubles == []
