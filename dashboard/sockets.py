@@ -74,6 +74,8 @@ class LiveSocket:
 
     async def _send(self, socket: WebSocket, entry: Pass, feed: Feed) -> None:
         loop = asyncio.get_running_loop()
+        # with nothing before it on the way: by it the screen tells how late all others come
+        await self._tell(socket, {"type": "begun", "sent_s": self._view.monotonic_s()})
         renew_at = loop.time() + RENEW_S
         next_tick = loop.time()
         while True:

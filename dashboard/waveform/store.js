@@ -99,10 +99,10 @@ export class Store {
   }
 
   messages(messages) {
+    const nowMs = performance.now();
     for (const message of messages) {
+      if (message.sent_s !== undefined) this.lag.heard(message.sent_s, nowMs);
       if (message.type === "state") {
-        const nowMs = performance.now();
-        this.lag.heard(message.sent_s, nowMs);
         this.clock = { serverMs: message.server_ms + this.lag.ms, atMs: nowMs };
         this.down = message.down;
         if (message.order) this.order = message.order;

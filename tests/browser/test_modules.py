@@ -218,3 +218,21 @@ def test_connection_that_was_only_begun_is_not_down(modules: Page) -> None:
         return found;""",
     )
     assert troubles == []
+
+
+def test_lag_is_what_a_message_took_longer_than_the_fastest(modules: Page) -> None:
+    found = run(
+        modules,
+        "lag.js",
+        """const lag = new m.Lag();
+        const heard = (sentS, nowMs) => { lag.heard(sentS, nowMs); return lag.ms; };
+        const found = [heard(50, 1000), heard(51, 2300), heard(52, 2900), heard(53, 6900)];
+        // a clock that is 50 ppm slower, for a day
+        for (let s = 60; s < 86_400; s += 60) heard(50 + s * (1 - 5e-5), 1000 + 1000 * s);
+        const drifted = lag.ms;
+        lag.begin();
+        return { found, drifted, anew: heard(7, 90_000_000) };""",
+    )
+    assert found["found"] == pytest.approx([0, 300, 0, 3000], abs=1)
+    assert found["drifted"] < 5
+    assert found["anew"] == 0
