@@ -26,6 +26,11 @@ def who() -> str:
     return name or "unnamed"
 
 
+def _remember(key: str) -> None:
+    """Take the name back that a page kept when it had to be loaded anew."""
+    st.session_state["author"] = str(st.session_state[key].author or "")
+
+
 def monitor(view: str, *, patient: str | None = None, key: str) -> Any:
     """Mount the live component; its ``open`` is the patient whose tile was clicked.
 
@@ -43,4 +48,5 @@ def monitor(view: str, *, patient: str | None = None, key: str) -> Any:
         key=key,
         data={"view": view, "patient": patient, "token": token, "assets": ASSETS, "author": who()},
         on_open_change=lambda: None,
+        on_author_change=lambda: _remember(key),
     )

@@ -24,20 +24,20 @@ STATE_EVERY_S = 0.5
 SNAPSHOT_S = 11.0
 """What a screen gets at its start: a little more than the 10 s that it shows."""
 
-_FRAME = struct.Struct("<BBH")
+_FRAME = struct.Struct("<BBHd")
 _BLOCK = struct.Struct("<HHIdd")
 _json = msgspec.json.Encoder()
 
 
-def frame(blocks: list[tuple[int, Stretch, float]]) -> bytes:
+def frame(blocks: list[tuple[int, Stretch, float]], *, sent_s: float) -> bytes:
     """Return the binary frame of stretches, each with its slot and the age of its end in ms.
 
     Examples
     --------
-    >>> frame([]).hex()
-    '01000000'
+    >>> frame([], sent_s=2.0).hex()
+    '010000000000000000000040'
     """
-    parts = [_FRAME.pack(1, 0, len(blocks))]
+    parts = [_FRAME.pack(1, 0, len(blocks), sent_s)]
     for slot, stretch, age_ms in blocks:
         samples = stretch.samples
         parts.append(
@@ -123,6 +123,7 @@ class _Sent:
     head: tuple[Any, ...] = ()
     """What its samples are drawn by: another head, and the trace begins anew."""
     leads: tuple[int, ...] = ()
+    first: int = 0
     sample: int = 0
     beats: int = 0
     statuses: int = 0
@@ -139,11 +140,14 @@ class Feed:
     entry : Pass
         Whose ECG this viewer may see; all leads of one patient, or of everybody
         the one lead that fits into a tile.
+    snapshot_s : float, optional
+        How much of the past it gets at its start, in s.
     """
 
-    def __init__(self, view: View, entry: Pass) -> None:
+    def __init__(self, view: View, entry: Pass, *, snapshot_s: float = SNAPSHOT_S) -> None:
         self._view = view
         self._entry = entry
+        self._snapshot_s = snapshot_s
         self._sent: dict[str, _Sent] = {}
         self._slots = itertools.count()
         self._order: list[str] | None = None
@@ -179,6 +183,7 @@ class Feed:
             messages.append(
                 {
                     "type": "state",
+                    "sent_s": now_s,
                     "server_ms": now_ns // 1_000_000,
                     "order": order,
                     "known": [name for name in wanted if name in present],
@@ -186,7 +191,10 @@ class Feed:
                     "patients": changed,
                 }
             )
-        return (_json.encode(messages) if messages else None, frame(blocks) if blocks else None)
+        return (
+            _json.encode(messages) if messages else None,
+            frame(blocks, sent_s=now_s) if blocks else None,
+        )
 
     def _news(self, recent: Recent, sent: _Sent, messages: list[dict[str, Any]]) -> None:
         if not recent.signals:
@@ -195,7 +203,8 @@ class Feed:
         head = (recent.stream, recent.fs, recent.signals, leads)
         if head != sent.head:
             sent.head, sent.leads = head, leads
-            sent.sample = max(0, recent.end_sample - round(SNAPSHOT_S * recent.fs))
+            sent.first = max(0, recent.end_sample - round(self._snapshot_s * recent.fs))
+            sent.sample = sent.first
             sent.beats = sent.statuses = 0
             messages.append(
                 {
@@ -216,7 +225,7 @@ class Feed:
                 }
             )
         if recent.beats.count > sent.beats:
-            beats = recent.beats.after(sent.beats)
+            beats = [b for b in recent.beats.after(sent.beats) if b.sample >= sent.first]
             sent.beats = recent.beats.count
             messages.append(
                 {
@@ -234,7 +243,9 @@ class Feed:
                 }
             )
         if recent.statuses.count > sent.statuses:
-            statuses = recent.statuses.after(sent.statuses)
+            # the newest always: a lead may be off since before
+            news = recent.statuses.after(sent.statuses)
+            statuses = [s for s in news[:-1] if s.sample >= sent.first] + news[-1:]
             sent.statuses = recent.statuses.count
             messages.append(
                 {

@@ -8,7 +8,7 @@ import msgspec
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from dashboard.access import TOKEN_S, Gate, Pass
-from dashboard.feed import TICK_S, Feed
+from dashboard.feed import SNAPSHOT_S, TICK_S, Feed
 from stream.actions import Actions, BrokerError
 from stream.view import View
 
@@ -63,8 +63,11 @@ class LiveSocket:
         if entry is None:
             await socket.close(EXPIRED, "the token is too old")
             return
+        # a screen that has fallen behind asks for the present alone
+        snapshot_s = 0.0 if socket.query_params.get("past") == "no" else SNAPSHOT_S
+        feed = Feed(self._view, entry, snapshot_s=snapshot_s)
         tasks = [
-            asyncio.create_task(self._send(socket, entry)),
+            asyncio.create_task(self._send(socket, entry, feed)),
             asyncio.create_task(self._listen(socket, entry)),
         ]
         try:
@@ -80,9 +83,10 @@ class LiveSocket:
                 # closed, not left silent: the browser comes back for another one
                 await socket.close(FAILED, "the dashboard has failed; its log says why")
 
-    async def _send(self, socket: WebSocket, entry: Pass) -> None:
-        feed = Feed(self._view, entry)
+    async def _send(self, socket: WebSocket, entry: Pass, feed: Feed) -> None:
         loop = asyncio.get_running_loop()
+        # with nothing before it on the way: by it the screen tells how late all others come
+        await self._tell(socket, {"type": "begun", "sent_s": self._view.monotonic_s()})
         renew_at = loop.time() + RENEW_S
         next_tick = loop.time()
         while True:

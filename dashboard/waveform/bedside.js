@@ -1,9 +1,10 @@
 // Bedside: one patient, all leads on calibrated paper, large numbers, the alarm list.
 
-import { ageWords, byUrgency, calling, judgement, qualityWords, stateWords, STARS } from "./alarms.js";
-import { clockWords, el, flag, say, show } from "./dom.js";
+import { ageWords, calling, judgement, qualityWords } from "./alarms.js";
+import { el, flag, say, show } from "./dom.js";
 import { BAND } from "./filter.js";
 import { DownBanner, Head } from "./head.js";
+import { AlarmList } from "./list.js";
 import { NO_DATA_MS } from "./store.js";
 import { Sweep } from "./sweep.js";
 
@@ -39,13 +40,11 @@ export class Bedside {
       el("section", {}, el("h2", {}, "ECG"), this.quality),
       el("section", {}, el("h2", {}, "Data age"), this.age),
     );
-    this.list = el("ul", { class: "list" });
-    this.none = el("p", { class: "none" }, "No alarms.");
-    this.reply = el("p", { class: "reply", role: "status" });
+    this.alarms = new AlarmList((alarmId) => this.acknowledge(alarmId));
     this.pause = el("button", { class: "pause", onclick: () => this.silence() }, "Audio pause 2 min");
     this.foot = el(
       "footer", { class: "foot" },
-      el("div", { class: "alarms" }, el("h2", {}, "Alarms"), this.list, this.none, this.reply),
+      this.alarms.element,
       el("div", { class: "keys" }, this.pause,
         el("p", {}, el("kbd", {}, "A"), " acknowledge the first alarm  ", el("kbd", {}, "P"), " audio pause"),
         el("p", { class: "notice" }, "Not a medical device; not for clinical use.")),
@@ -55,9 +54,7 @@ export class Bedside {
       this.head.element, this.down.element, this.screen, this.numbers, this.foot,
     );
     this.sweep = new Sweep(this.gridCanvas, this.traceCanvas, { scale: {}, rows: ROWS });
-    this.waiting = new Map(); // alarm ids whose acknowledgement is under way
     this.laidOut = "";
-    this.items = "";
   }
 
   get patient() {
@@ -65,22 +62,21 @@ export class Bedside {
   }
 
   key(event) {
-    if (event.key === "a" || event.key === "A") {
-      const first = calling(this.patient.state?.alarms ?? []);
-      if (first) this.acknowledge(first.alarm_id);
-    } else if (event.key === "p" || event.key === "P") this.silence();
+    if (event.key === "a" || event.key === "A") this.alarms.acknowledgeFirst();
+    else if (event.key === "p" || event.key === "P") this.silence();
   }
 
   acknowledge(alarmId) {
-    const sent = this.link.send({ type: "acknowledge", patient: this.id, alarm_id: alarmId });
-    if (sent) this.waiting.set(alarmId, performance.now());
-    say(this.reply, sent ? "" : "Not acknowledged: no connection.");
-    this.items = "";
+    return this.link.send({ type: "acknowledge", patient: this.id, alarm_id: alarmId });
+  }
+
+  opened() {
+    this.alarms.unanswered();
   }
 
   silence() {
     const sent = this.link.send({ type: "silence", patient: this.id, seconds: SILENCE_S });
-    if (!sent) say(this.reply, "No audio pause: no connection.");
+    if (!sent) this.alarms.tell(null, "No audio pause: no connection.");
   }
 
   // A few times a second: everything that is text.
@@ -90,38 +86,40 @@ export class Bedside {
     const troubles = this.store.troubles(this.link, this.id, nowMs);
     const alarms = state?.alarms ?? [];
     const serverMs = this.store.serverMs(nowMs);
-    flag(this.element, "state", troubles.length ? "down" : "ok");
+    const watched = Boolean(state) && !state.discharged;
+    flag(this.element, "state", troubles.length ? "down" : watched ? "ok" : "unwatched");
     const pausedMs = (state?.silenced_until_ms ?? 0) - (serverMs ?? 0);
     const paused = pausedMs > 0;
     this.head.update(alarms, serverMs, troubles);
     this.title(state);
     this.down.update(troubles);
-    if (!troubles.length && !paused) this.sound.call(calling(alarms)?.priority);
+    // also while something is down: whoever has not answered an alarm still has to
+    if (!paused) this.sound.call(calling(alarms)?.priority);
     say(this.pause, paused ? `Audio paused ${Math.ceil(pausedMs / 1000)} s` : "Audio pause 2 min");
     flag(this.pause, "on", paused);
     for (const reply of this.store.replies.splice(0)) {
-      if (!reply.ok) {
-        this.waiting.delete(reply.alarm_id);
-        this.items = "";
-        say(this.reply, `Not done: ${reply.text}`);
-      }
+      if (!reply.ok) this.alarms.failed(reply.alarm_id ?? null, `Not done: ${reply.text}`);
     }
-    this.readings(patient, state, nowMs, troubles.length > 0);
-    this.alarmList(alarms);
+    const well = watched && !troubles.length;
+    this.readings(patient, state, nowMs, well);
+    this.alarms.update(alarms, nowMs, well);
   }
 
   title(state) {
     const parts = state?.bed ? [state.bed, this.id] : [this.id];
     if (state?.unit) parts.push(state.unit);
-    parts.push(state?.adult === false ? "CHILD" : "ADULT");
-    if (state?.paced) parts.push("PACED");
-    if (state?.standby) parts.push("STANDBY");
     say(this.head.name, parts.join(" · "));
+    // apart from the name, which is cut where it is long
+    const facts = [];
+    if (state) facts.push(state.adult ? "ADULT" : "CHILD");
+    if (state?.paced) facts.push("PACED");
+    if (state?.standby) facts.push("STANDBY");
+    say(this.head.facts, facts.map((fact) => ` · ${fact}`).join(""));
     say(this.head.label, state?.label ?? "");
   }
 
-  readings(patient, state, nowMs, down) {
-    const live = patient.live(nowMs) && !down;
+  readings(patient, state, nowMs, well) {
+    const live = patient.live(nowMs) && well;
     flag(this.screen, "live", live);
     say(this.heartRate, live && state?.heart_rate != null ? String(Math.round(state.heart_rate)) : "--");
     say(this.ventricular, live && state?.v_per_min != null ? String(state.v_per_min) : "--");
@@ -141,57 +139,35 @@ export class Bedside {
 
   overlay(patient, state, nowMs) {
     let text = "";
-    if (!patient.live(nowMs)) {
+    if (!state) {
+      text = this.store.clock
+        ? `NOT KNOWN — nobody watches ${this.id}. Is its source running?`
+        : "WAITING for the dashboard's server";
+    } else if (state.discharged) text = "DISCHARGED — nobody watches";
+    else if (!patient.live(nowMs)) {
       const age = patient.ageMs(nowMs);
       text = age === null
-        ? this.store.order.includes(this.id) && patient.state
-          ? "NO DATA — this patient has sent nothing yet"
-          : `WAITING for ${this.id} — is its source running?`
+        ? "NO DATA — this patient has sent nothing yet"
         : `NO DATA for ${ageWords(age)} — check the source`;
-    } else if (state?.judged && !state.fit) text = qualityWords(state.reason);
+    } else if (state.judged && !state.fit) text = qualityWords(state.reason);
     say(this.words, text);
     show(this.words, text !== "");
-  }
-
-  alarmList(alarms) {
-    const nowMs = performance.now();
-    const key = JSON.stringify(alarms) + [...this.waiting.keys()].join();
-    if (key === this.items) return;
-    this.items = key;
-    this.list.replaceChildren(
-      ...byUrgency(alarms).map((alarm) => {
-        if (alarm.acknowledged) this.waiting.delete(alarm.alarm_id);
-        const asked = this.waiting.has(alarm.alarm_id) && nowMs - this.waiting.get(alarm.alarm_id) < 10_000;
-        const button = el("button", {
-          class: "ack", disabled: alarm.acknowledged || asked,
-          "data-alarm": alarm.alarm_id,
-          onclick: () => this.acknowledge(alarm.alarm_id),
-        }, alarm.acknowledged ? "✓ acknowledged" : asked ? "sending…" : "Acknowledge");
-        return el(
-          "li", { "data-priority": alarm.priority, "data-calling": !alarm.acknowledged && "yes" },
-          el("span", { class: "stars" }, STARS[alarm.priority]),
-          el("span", { class: "text" }, alarm.text),
-          el("span", { class: "since" }, `since ${clockWords(alarm.onset_ms)} · ${stateWords(alarm)}`),
-          button,
-        );
-      }),
-    );
-    show(this.none, alarms.length === 0);
   }
 
   layout() {
     const { trace } = this.patient;
     if (!trace) return;
     const { clientWidth, clientHeight } = this.screen;
-    const key = `${clientWidth}x${clientHeight}x${trace.stream}x${trace.leads.length}`;
+    // by name: the same leads change places when others are judged
+    const names = trace.leads.map(({ name }) => name);
+    const key = JSON.stringify([clientWidth, clientHeight, trace.stream, names]);
     if (key === this.laidOut) return;
     this.laidOut = key;
-    const leads = trace.leads.map(({ name }, lead) => ({ lead, name }));
-    this.sweep.resize(clientWidth, clientHeight, leads.map(({ lead }) => lead), true);
+    this.sweep.resize(clientWidth, clientHeight, [...names.keys()], true);
     this.leadLabels.replaceChildren(
       ...this.sweep.lanes.map((lane, n) => {
         const label = el("div", { class: "lead" },
-          el("b", {}, leads[n].name), ` ${BAND.words} · 10 mm/mV · 25 mm/s`);
+          el("b", {}, names[n]), ` ${BAND.words} · 10 mm/mV · 25 mm/s`);
         label.style.top = `${lane.top + 4}px`;
         return label;
       }),
@@ -204,7 +180,7 @@ export class Bedside {
     this.layout();
     if (!patient.trace) return;
     const head = patient.playout.step(nowMs);
-    if (patient.live(nowMs) && this.element.dataset.state !== "down") this.sweep.draw(patient, head);
+    if (patient.live(nowMs) && this.element.dataset.state === "ok") this.sweep.draw(patient, head);
     else this.sweep.clear();
   }
 }

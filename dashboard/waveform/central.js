@@ -103,8 +103,11 @@ export class Central {
 
   key() {}
 
+  opened() {}
+
   update(nowMs) {
     const ids = this.store.order;
+    for (const id of [...this.sectors.keys()]) if (!ids.includes(id)) this.sectors.delete(id);
     for (const id of ids) {
       if (!this.sectors.has(id)) this.sectors.set(id, new Sector(this.store.patient(id), this.open));
     }
@@ -128,7 +131,7 @@ export class Central {
     this.head.update(alarms, serverMs, general);
     this.down.update(general);
     const heard = alarms.filter(({ silenced }) => !silenced);
-    if (!general.length) this.sound.call(calling(heard)?.priority);
+    this.sound.call(calling(heard)?.priority);
     show(this.empty, ids.length === 0 && !general.length);
   }
 

@@ -1,12 +1,12 @@
 // Binary waveform frames: what dashboard/feed.py writes, read without a copy more than needed.
 //
-//   frame:  uint8 kind = 1 | uint8 0 | uint16 number of blocks
+//   frame:  uint8 kind = 1 | uint8 0 | uint16 number of blocks | float64 sent, s of the server's clock
 //   block:  uint16 slot | uint16 leads | uint32 samples | float64 first sample | float64 age, ms
 //           then int16 values, lead after lead
 // All little-endian. The int16 minimum says that there is no sample.
 
 export const MISSING = -32768;
-const HEADER = 4;
+const HEADER = 12;
 const BLOCK = 24;
 
 export function decodeFrame(buffer) {
@@ -28,5 +28,5 @@ export function decodeFrame(buffer) {
     });
     at = start + 2 * leads * count;
   }
-  return blocks;
+  return { sentS: view.getFloat64(4, true), blocks };
 }

@@ -7,9 +7,13 @@ export class Head {
   constructor(sound, title) {
     this.sound = sound;
     this.name = el("span", { class: "name" }, title);
+    this.facts = el("span", { class: "facts" });
     this.label = el("span", { class: "label" });
-    this.title = el("div", { class: "title" }, this.name, this.label);
-    this.alarm = el("div", { class: "tag", role: "alert", "aria-atomic": "true" });
+    this.title = el("div", { class: "title" }, this.name, this.facts, this.label);
+    this.bed = el("span", { class: "bed" });
+    this.words = el("span", { class: "what" });
+    this.alarm = el("div", { class: "tag", role: "alert", "aria-atomic": "true" }, this.bed, this.words);
+    this.more = el("span", { class: "more" });
     this.soundOff = el("span", { class: "sound-off" }, "SOUND OFF");
     this.enable = el(
       "button",
@@ -21,7 +25,7 @@ export class Head {
       "header",
       { class: "head" },
       this.title,
-      this.alarm,
+      el("div", { class: "called" }, this.alarm, this.more),
       el("div", { class: "right" }, this.soundOff, this.enable, this.clock),
     );
   }
@@ -35,7 +39,11 @@ export class Head {
   update(alarms, serverMs, troubles) {
     const alarm = calling(alarms);
     flag(this.alarm, "priority", alarm ? alarm.priority : "none");
-    say(this.alarm, alarm ? `${alarm.bed ? `${alarm.bed}  ` : ""}${tagText(alarm)}` : "");
+    say(this.bed, alarm?.bed ? `${alarm.bed}  ` : "");
+    say(this.words, alarm ? tagText(alarm) : "");
+    // others may stand where nobody sees them, below the edge of a small screen
+    const others = alarms.filter(({ acknowledged }) => !acknowledged).length - 1;
+    say(this.more, others > 0 ? `and ${others} more` : "");
     say(this.clock, clockWords(serverMs));
     flag(this.clock, "stale", troubles.length > 0);
     this.quiet();

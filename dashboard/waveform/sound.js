@@ -1,5 +1,5 @@
 // Alarm sounds by WebAudio: bursts as IEC 60601-1-8 describes them, started by what the server
-// says and never by a timer, which browsers slow down in hidden tabs.
+// says, so that a browser which slows timers down in hidden tabs does not delay them.
 
 const BURSTS = {
   high: { pulses: [0, 0.25, 0.5, 0.85, 1.1], hz: 880, everyS: 4 },
@@ -10,21 +10,21 @@ const PULSE_S = 0.15;
 
 export class Sound {
   constructor() {
-    this.context = null;
+    // a kiosk's browser lets it run at once; elsewhere it is suspended until somebody clicks
+    this.context = new AudioContext();
     this.lastS = { high: -Infinity, medium: -Infinity, low: -Infinity };
   }
 
   get on() {
-    return this.context !== null && this.context.state === "running";
+    return this.context.state === "running";
   }
 
   // Browsers allow sound only after a click or a key.
-  async enable() {
-    this.context ??= new AudioContext();
-    await this.context.resume();
+  enable() {
+    return this.context.resume();
   }
 
-  // Called with every state: sounds a burst when one is due.
+  // Called a few times a second: sounds a burst when one is due.
   call(priority) {
     if (!this.on || !priority) return;
     const { pulses, hz, everyS } = BURSTS[priority];

@@ -1,15 +1,22 @@
 // What the server has said, kept for the page that draws it.
 
 import { decodeFrame } from "./frame.js";
+import { Lag } from "./lag.js";
 import { Playout } from "./playout.js";
 import { Trace, KEEP_S } from "./trace.js";
 
 export const NO_DATA_MS = 2000;
 export const SILENT_MS = 3000;
+const LATE_MS = 2000; // what comes later than this is no longer the present
 
 class Patient {
   constructor(id) {
     this.id = id;
+    this.state = null;
+    this.restart(null);
+  }
+
+  forget() {
     this.state = null;
     this.restart(null);
   }
@@ -31,10 +38,10 @@ class Patient {
     return this.age !== null && this.ageMs(nowMs) < NO_DATA_MS;
   }
 
-  take(block, nowMs) {
+  take(block, lagMs, nowMs) {
     if (!this.trace || block.leads !== this.trace.leads.length) return;
     if (this.trace.push(block)) this.playout.arrived(this.trace.end);
-    this.age = { ms: block.ageMs, atMs: nowMs };
+    this.age = { ms: block.ageMs + lagMs, atMs: nowMs };
   }
 
   takeBeats(beats) {
@@ -69,6 +76,7 @@ export class Store {
     this.order = [];
     this.down = []; // parts that are down for everybody
     this.clock = null; // {serverMs, atMs}
+    this.lag = new Lag();
     this.replies = [];
   }
 
@@ -77,18 +85,29 @@ export class Store {
     return this.patients.get(id);
   }
 
+  // A new connection: the server begins with everything anew.
+  opened() {
+    this.slots.clear();
+    this.lag.begin();
+  }
+
   frame(buffer) {
     const nowMs = performance.now();
-    for (const block of decodeFrame(buffer)) this.slots.get(block.slot)?.take(block, nowMs);
+    const { sentS, blocks } = decodeFrame(buffer);
+    this.lag.heard(sentS, nowMs);
+    for (const block of blocks) this.slots.get(block.slot)?.take(block, this.lag.ms, nowMs);
   }
 
   messages(messages) {
+    const nowMs = performance.now();
     for (const message of messages) {
+      if (message.sent_s !== undefined) this.lag.heard(message.sent_s, nowMs);
       if (message.type === "state") {
-        this.clock = { serverMs: message.server_ms, atMs: performance.now() };
+        this.clock = { serverMs: message.server_ms + this.lag.ms, atMs: nowMs };
         this.down = message.down;
         if (message.order) this.order = message.order;
         for (const state of message.patients) this.patient(state.patient).state = state;
+        this.part(message);
       } else if (message.type === "stream") {
         const patient = this.patient(message.patient);
         patient.restart(message);
@@ -104,15 +123,38 @@ export class Store {
     return this.clock && this.clock.serverMs + (nowMs - this.clock.atMs);
   }
 
+  // Nothing stays of whoever has left this screen, or is no longer known anywhere.
+  part({ known, patients }) {
+    const here = new Set([...known, ...patients.map(({ patient }) => patient)]);
+    for (const [id, patient] of [...this.patients]) {
+      if (!this.order.includes(id)) this.patients.delete(id);
+      else if (!here.has(id) && patient.state && !patient.state.discharged) patient.forget();
+    }
+    for (const [slot, { id }] of [...this.slots]) if (!this.patients.has(id)) this.slots.delete(slot);
+  }
+
+  get late() {
+    return this.lag.ms > LATE_MS;
+  }
+
   // What is down for this patient, in the page's eyes: the socket first, then what the server said.
   troubles(link, id, nowMs) {
-    const silent = link.silentMs(nowMs) ?? nowMs;
+    const silent = link.silentMs(nowMs);
     if (silent > SILENT_MS) {
       return [
         {
           part: "connection",
           text: `nothing heard from the dashboard's server for ${Math.round(silent / 1000)} s`,
           step: "The page reconnects by itself. Check the network and `rhythmwatch dashboard`.",
+        },
+      ];
+    }
+    if (this.late) {
+      return [
+        {
+          part: "connection",
+          text: `what arrives is ${Math.round(this.lag.ms / 1000)} s old`,
+          step: "The page connects anew by itself, without what waits on the way. The network is too slow.",
         },
       ];
     }

@@ -60,6 +60,8 @@ class Bed:
     """Every so many beats one is ventricular; 0 for never."""
     label: str = "SIMULATED"
     leads: tuple[str, ...] = ("II", "V1")
+    judged: tuple[str, ...] = ("II", "V1")
+    """The leads in the order in which they are judged."""
     off: Unfit | None = None
     silent: bool = False
     stream: str = "s1"
@@ -95,12 +97,7 @@ class Hospital:
         self._thread = threading.Thread(target=self._run, name="hospital", daemon=True)
         self._producer = Producer(cluster)
         for bed in beds:
-            self._producer.send(
-                PATIENTS.name,
-                bed.patient,
-                encode(PatientMessage(patient=bed.patient, bed=bed.bed, label=bed.label)),
-            )
-        self._producer.flush()
+            self.register(bed.patient)
 
     def __enter__(self) -> "Hospital":
         """Begin to send."""
@@ -192,7 +189,7 @@ class Hospital:
                     warm_up=False,
                     model="test-1",
                     leads=tuple(
-                        LeadQuality(lead=lead, fit=fit, reason=bed.off) for lead in bed.leads
+                        LeadQuality(lead=lead, fit=fit, reason=bed.off) for lead in bed.judged
                     ),
                 )
             )
@@ -207,6 +204,28 @@ class Hospital:
             beats=tuple(beats) if bed.off is None else (),
             statuses=tuple(statuses),
         )
+
+    def register(self, patient: str, **what: object) -> None:
+        """Write the patient's entry anew, with what is said instead of the bed's own."""
+        bed = self.beds[patient]
+        entry = {"bed": bed.bed, "label": bed.label} | what
+        message = PatientMessage(patient=patient, **entry)  # type: ignore[arg-type]  # a test's own words
+        with self._lock:
+            self._producer.send(PATIENTS.name, patient, encode(message))
+            self._producer.flush()
+
+    def remove(self, patient: str) -> None:
+        """Take the patient's entry away."""
+        with self._lock:
+            self._producer.send(PATIENTS.name, patient, None)
+            self._producer.flush()
+
+    def begin_again(self, patient: str, *, stream: str, judged: tuple[str, ...]) -> None:
+        """Let a patient's source begin again, with other leads judged."""
+        with self._lock:
+            bed = self.beds[patient]
+            bed.stream, bed.judged = stream, judged
+            bed.sample = bed.told = 0
 
     def alarm(self, patient: str, code: Code, priority: Priority, text: str) -> AlarmEvent:
         """Raise an alarm now; returns its event."""

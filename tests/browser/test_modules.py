@@ -39,15 +39,18 @@ def test_browser_reads_the_frames_that_the_feed_writes(modules: Page) -> None:
     one = Stretch(
         stream="s", fs=250.0, signals=signals[:1], first_sample=5, samples=samples[:2, :1]
     )
-    binary = base64.b64encode(frame([(3, stretch, 250.5), (65535, one, 0.0)])).decode()
+    binary_frame = frame([(3, stretch, 250.5), (65535, one, 0.0)], sent_s=7.25)
+    binary = base64.b64encode(binary_frame).decode()
     found = run(
         modules,
         "frame.js",
         """const bytes = Uint8Array.from(atob(a), (c) => c.charCodeAt(0));
-        return m.decodeFrame(bytes.buffer).map((b) => ({ ...b, values: [...b.values] }));""",
+        const { sentS, blocks } = m.decodeFrame(bytes.buffer);
+        return { sentS, blocks: blocks.map((b) => ({ ...b, values: [...b.values] })) };""",
         binary,
     )
-    assert found == [
+    assert found["sentS"] == 7.25
+    assert found["blocks"] == [
         {
             "slot": 3,
             "leads": 2,
@@ -178,3 +181,58 @@ def test_unknown_is_never_called_good(modules: Page) -> None:
         "no model loaded",
         "learning (first 30 s)",
     ]
+
+
+def test_nothing_stays_of_patients_who_have_left(modules: Page) -> None:
+    found = run(
+        modules,
+        "store.js",
+        """const store = new m.Store();
+        const state = (order, patients, known) => store.messages([
+          ...patients.map((patient, slot) => (
+            { type: "stream", slot, patient, fs: 100, leads: [] })),
+          { type: "state", sent_s: 1, server_ms: 0, order, known, down: [],
+            patients: patients.map((patient) => ({ patient })) },
+        ]);
+        state(["a", "b"], ["a", "b"], ["a", "b"]);
+        const both = [store.patients.size, store.slots.size];
+        state(["b"], [], ["b"]);
+        const one = [[...store.patients.keys()], store.slots.size];
+        state(null, [], []);
+        const { state: left, trace } = store.patient("b");
+        return { both, one, left, trace };""",
+    )
+    assert found == {"both": [2, 2], "one": [["b"], 1], "left": None, "trace": None}
+
+
+def test_connection_that_was_only_begun_is_not_down(modules: Page) -> None:
+    # a page that has been open for a while opens a bed
+    modules.wait_for_function("performance.now() > 4000")
+    troubles = run(
+        modules,
+        "store.js",
+        """const { Link } = await import("/ecg/assets/socket.js");
+        const link = new Link({ token: "none" });
+        const found = new m.Store().troubles(link, "p1", performance.now());
+        link.leave();
+        return found;""",
+    )
+    assert troubles == []
+
+
+def test_lag_is_what_a_message_took_longer_than_the_fastest(modules: Page) -> None:
+    found = run(
+        modules,
+        "lag.js",
+        """const lag = new m.Lag();
+        const heard = (sentS, nowMs) => { lag.heard(sentS, nowMs); return lag.ms; };
+        const found = [heard(50, 1000), heard(51, 2300), heard(52, 2900), heard(53, 6900)];
+        // a clock that is 50 ppm slower, for a day
+        for (let s = 60; s < 86_400; s += 60) heard(50 + s * (1 - 5e-5), 1000 + 1000 * s);
+        const drifted = lag.ms;
+        lag.begin();
+        return { found, drifted, anew: heard(7, 90_000_000) };""",
+    )
+    assert found["found"] == pytest.approx([0, 300, 0, 3000], abs=1)
+    assert found["drifted"] < 5
+    assert found["anew"] == 0

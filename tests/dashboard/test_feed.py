@@ -52,9 +52,9 @@ def said(feed: Feed) -> dict[str, list[dict[str, Any]]]:
 
 def blocks(binary: bytes) -> list[dict[str, Any]]:
     """Read a frame as the browser does."""
-    kind, _, count = struct.unpack_from("<BBH", binary)
+    kind, _, count, _ = struct.unpack_from("<BBHd", binary)
     assert kind == 1
-    at, found = 4, []
+    at, found = 12, []
     for _ in range(count):
         slot, leads, samples, first, age_ms = struct.unpack_from("<HHIdd", binary, at)
         at += 24
@@ -89,6 +89,31 @@ def test_first_tick_brings_the_snapshot_and_the_next_only_what_is_new(view: View
     assert second["samples"][0]["first"] == 2000
     assert [b["sample"] for b in second["beats"][0]["beats"]] == [2000]
     assert "stream" not in second
+
+
+def test_screen_that_fell_behind_gets_the_present_alone(view: View) -> None:
+    old = [status(100 * n) for n in range(1, 20)]
+    hear(view, waveform(0, ramp(0, 2000)))
+    hear(view, findings(1999, beats=(beat(500), beat(1900)), statuses=tuple(old)))
+    whole = said(Feed(view, EVERYBODY))
+    assert [b["sample"] for b in whole["beats"][0]["beats"]] == [1900]
+    assert [s["sample"] for s in whole["quality"][0]["statuses"]] == list(range(900, 2000, 100))
+    feed = Feed(view, EVERYBODY, snapshot_s=0)
+    found = said(feed)
+    assert (found["samples"], found["beats"][0]["beats"]) == ([], [])
+    assert [s["sample"] for s in found["quality"][0]["statuses"]] == [1900]
+    hear(view, waveform(2000, ramp(2000, 50)), findings(2049, after=1999, beats=(beat(2000),)))
+    after = said(feed)
+    assert after["samples"][0]["first"] == 2000
+    assert [b["sample"] for b in after["beats"][0]["beats"]] == [2000]
+
+
+def test_messages_say_when_they_were_sent(view: View, clocks: Clocks) -> None:
+    hear(view, waveform(0, ramp(0, 100)))
+    clocks.s = 1234.5
+    text, binary = Feed(view, EVERYBODY).tick()
+    assert json.loads(text or b"")[-1]["sent_s"] == 1234.5
+    assert struct.unpack_from("<BBHd", binary or b"")[3] == 1234.5
 
 
 def test_state_is_repeated_before_a_screen_takes_silence_for_down(

@@ -97,13 +97,12 @@ def closed(sent: list[dict[str, Any]]) -> int | None:
 
 def test_news_come_after_the_handshake(gate: Gate, actions: mock.Mock) -> None:
     _, sent = talk(gate, actions, token=token_of(gate))
-    assert [message["type"] for message in sent[:3]] == [
-        "websocket.accept",
-        "websocket.send",
-        "websocket.send",
-    ]
-    assert {said["type"] for said in json.loads(sent[1]["text"])} == {"stream", "state"}
-    assert sent[2]["bytes"][0] == 1
+    assert [message["type"] for message in sent[:4]] == ["websocket.accept"] + [
+        "websocket.send"
+    ] * 3
+    assert json.loads(sent[1]["text"]) == [{"type": "begun", "sent_s": 1000.0}]
+    assert {said["type"] for said in json.loads(sent[2]["text"])} == {"stream", "state"}
+    assert sent[3]["bytes"][0] == 1
 
 
 def test_acknowledgement_is_written_with_its_author(gate: Gate, actions: mock.Mock) -> None:

@@ -225,7 +225,9 @@ def test_edf_that_cannot_be_trusted_is_refused(tmp_path: Path) -> None:
     fast, slow = np.zeros(1000, dtype=np.int16), np.zeros(4, dtype=np.int16)
     with pytest.raises(RecordError, match="several rates"):
         read_record(write_edf(tmp_path / "mixed.edf", [fast, slow], ("ECG", "Temp")))
-    plus = write_edf(tmp_path / "plus.edf", [fast, np.zeros(120, np.int16)], ("ECG", "EDF Annotations"))
+    plus = write_edf(
+        tmp_path / "plus.edf", [fast, np.zeros(120, np.int16)], ("ECG", "EDF Annotations")
+    )
     plus.write_bytes(plus.read_bytes()[:192] + b"EDF+C" + plus.read_bytes()[197:])
     with pytest.raises(RecordError, match=r"several rates.*\(ECG, EDF Annotations\)"):
         read_record(plus)
