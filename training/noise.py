@@ -84,6 +84,10 @@ def add_noise(
 def disturbed(record: Record, truth: Annotations, noises: Path, *, copy: int = 0) -> Record:
     """Return ``record`` with a noise, a size and a beginning of it that name and copy decide.
 
+    Of the recordings of noise only those stretches come that ``add_noise`` leaves out where record
+    and noise begin together, as in the database itself and in tables of noise: nobody is examined
+    in noise that taught.
+
     Parameters
     ----------
     record : Record
@@ -103,6 +107,7 @@ def disturbed(record: Record, truth: Annotations, noises: Path, *, copy: int = 0
     noise = read_record(noises / rng.choice(["em", *NOISES]))
     rate = Fraction(record.fs / noise.fs).limit_denominator(1000)
     millivolts = resample_poly(noise.millivolts(), rate.numerator, rate.denominator, axis=0)
+    millivolts = millivolts[~in_noise(np.arange(len(millivolts)) / record.fs)]
     millivolts = np.roll(millivolts, rng.integers(len(millivolts)), axis=0)
     if rng.random() < 0.5:
         millivolts = millivolts[:, ::-1]
