@@ -42,6 +42,7 @@ def test_slow_link_shows_nothing_old_as_live_and_alarms_soon(
     expect(page.locator(".down")).to_be_hidden()
 
 
+@pytest.mark.slow
 def test_connection_lost_on_the_way_is_left_for_a_new_one(
     page: Page, proxy: Proxy, hospital: Hospital
 ) -> None:
@@ -60,6 +61,7 @@ def test_connection_lost_on_the_way_is_left_for_a_new_one(
     expect(page.locator(".reply")).to_have_text("")
 
 
+@pytest.mark.slow
 def test_acknowledgement_that_got_lost_can_be_asked_for_again(
     page: Page, proxy: Proxy, hospital: Hospital
 ) -> None:

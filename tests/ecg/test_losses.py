@@ -41,7 +41,7 @@ def times(every_s: float) -> list[int]:
 
 @pytest.mark.parametrize("in_band", [True, False], ids=["marked missing", "never sent"])
 @pytest.mark.parametrize("asystole_s", [4.0, 10.0])
-@pytest.mark.parametrize("every_s", [1.0, 3.0, 5.0, 8.0])
+@pytest.mark.parametrize("every_s", [3.0, 8.0])
 @pytest.mark.parametrize("lost", [1, 25, 75], ids="{} samples".format)
 def test_asystole_is_alarmed_though_samples_are_lost_again_and_again(
     standstill: Chunk, lost: int, every_s: float, asystole_s: float, in_band: bool
