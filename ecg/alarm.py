@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from ecg.finding import Time
+
 Code = Literal[
     "asystole",
     "vf",
@@ -146,9 +148,9 @@ class Action:
     patient: str
     kind: Literal["acknowledge", "silence", "limits", "standby", "resume", "discharge"]
     author: Annotated[str, Meta(max_length=200)]
-    at_ns: Annotated[int, Meta(ge=0, lt=2**62)]
+    at_ns: Time
     alarm_id: Annotated[str, Meta(max_length=64)] | None = None
-    until_ns: Annotated[int, Meta(ge=0, lt=2**62)] | None = None
+    until_ns: Time | None = None
     limits: Limits | None = None
 
 

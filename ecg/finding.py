@@ -14,6 +14,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from ecg.chunk import LAST_SAMPLE
+
 BEAT_CLASSES: tuple["BeatClass", ...] = ("N", "S", "V", "F", "Q")
 """ANSI/AAMI EC57 beat classes, in the order of every probability vector."""
 
@@ -25,10 +27,10 @@ Rhythm = Literal["organised", "vf", "asystole"]
 Unfit = Literal["missing", "lead_off", "flat", "clipped", "noisy"]
 """Why a lead cannot be judged; of several the first in this order is said."""
 
-Sample = Annotated[int, Meta(gt=-(2**53), lt=2**53)]
-"""A sample number; one that is larger would not be exact in JSON and in floating point."""
-Time = Annotated[int, Meta(ge=0, lt=2**62)]
-"""Time of day, ns UTC."""
+LATEST_NS = 2**62
+"""A time of day, ns UTC, of the year 2116: what lies beyond is a wrong number."""
+Sample = Annotated[int, Meta(gt=-LAST_SAMPLE, lt=LAST_SAMPLE)]
+Time = Annotated[int, Meta(ge=0, lt=LATEST_NS)]
 _Interval = Annotated[float, Meta(ge=0.001, le=1e9)]
 _Probabilities = Annotated[tuple[float, ...], Meta(min_length=5, max_length=5)]
 

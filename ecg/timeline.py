@@ -2,14 +2,12 @@
 
 from dataclasses import dataclass, field
 
-from ecg.finding import Span
+from ecg.finding import LATEST_NS, Span
 
 KEEP_EVERY_S = 0.2
 """Spans closer together than this are thinned: 50-ms chunks need no anchor each."""
 KEEP = 64
 """Anchors kept; at least 12.8 s, longer than any condition needs to be seen."""
-_LATEST_NS = 2**62
-"""The year 2116: a sample that would lie beyond has a wrong number."""
 JUMP_S = 5.0
 """A source clock that is this far from where its samples put it has jumped."""
 
@@ -53,4 +51,4 @@ class Timeline:
         while index and self.samples[index] > sample:
             index -= 1
         ns = self.times_ns[index] + round((sample - self.samples[index]) / self.fs * 1e9)
-        return min(max(ns, 0), _LATEST_NS)
+        return min(max(ns, 0), LATEST_NS)

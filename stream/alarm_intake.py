@@ -100,7 +100,7 @@ def _entry(message: Incoming, part: Partition) -> str | None:
     check_key(message, entry.patient)
     patient = part.patients.get(entry.patient)
     if patient is not None and entry.action_id is not None:
-        _own_entry(entry, patient)
+        _own_entry(entry, entry.action_id, patient)
         return entry.patient
     if patient is None:
         patient = part.patients[entry.patient] = Patient(alarms=PatientAlarms(entry.patient))
@@ -114,7 +114,7 @@ def _entry(message: Incoming, part: Partition) -> str | None:
     return entry.patient
 
 
-def _own_entry(entry: PatientMessage, patient: Patient) -> None:
+def _own_entry(entry: PatientMessage, action_id: str, patient: Patient) -> None:
     """Take note of an entry that only says what an action has set: we wrote it.
 
     If somebody else's came while it was on its way, the registry now has lost that, bed and label
@@ -122,7 +122,7 @@ def _own_entry(entry: PatientMessage, patient: Patient) -> None:
     """
     known = patient.registry
     if known is not None and known.action_id is None:
-        patient.enter_as(entry.action_id or "")
+        patient.enter_as(action_id)
     elif known is None:
         patient.registry = entry
     patient.enter_s = None

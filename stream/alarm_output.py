@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from ecg.alarm import AlarmEvent
+from ecg.finding import LATEST_NS
 from ecg.trend import Minute
 from stream.errors import DecodeError
 from stream.kafka import Incoming
@@ -37,7 +38,7 @@ def alarm_message(event: AlarmEvent, *, epoch: int, now_ns: int) -> AlarmMessage
     if age_s > LATE_S:
         event = replace(event, late_s=round(age_s, 1))
     # an absurd time in a state of ours is not to end the role again and again
-    at_ns = min(max(event.detected_ns, 0), 2**62)
+    at_ns = min(max(event.detected_ns, 0), LATEST_NS)
     at = _EPOCH_START + timedelta(microseconds=at_ns // 1000)
     return AlarmMessage(
         id=event.event_id,

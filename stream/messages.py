@@ -12,7 +12,8 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from ecg.alarm import Action, AlarmEvent, Limits
-from ecg.finding import Beat, Findings, Gap, RhythmWindow, Span, Status
+from ecg.chunk import LAST_SAMPLE
+from ecg.finding import Beat, Findings, Gap, RhythmWindow, Span, Status, Time
 from ecg.trend import Minute
 
 VERSION = 1
@@ -22,10 +23,9 @@ NOT_A_DEVICE = "Not a medical device; not for clinical use."
 
 Id = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$")]
 """A patient or stream id: letters, digits, ``. _ : -``, at most 64."""
-Position = Annotated[int, Meta(ge=0, lt=2**53)]
+Position = Annotated[int, Meta(ge=0, lt=LAST_SAMPLE)]
 """A sample number, as exact in JSON and in floating point as here."""
-Nanoseconds = Annotated[int, Meta(ge=0, lt=2**62)]
-"""Time of day, ns UTC, until the year 2116."""
+Nanoseconds = Time
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,7 +82,7 @@ class FindingsMessage(Message, frozen=True, kw_only=True):
     """Grows with each takeover of the partition; readers drop what is older than they have seen."""
     stream: Id
     fs: Annotated[float, Meta(ge=1, le=1e6)]
-    after_sample: Annotated[int, Meta(ge=-1, lt=2**53)]
+    after_sample: Annotated[int, Meta(ge=-1, lt=LAST_SAMPLE)]
     through_sample: Position
     spans: tuple[Span, ...] = ()
     beats: tuple[Beat, ...] = ()

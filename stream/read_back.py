@@ -6,45 +6,34 @@ from ecg.alarm import AlarmEvent
 from ecg.chunk import check_fs
 from ecg.errors import RateError
 from stream.errors import DecodeError
-from stream.kafka import Cluster, Reader
+from stream.kafka import Cluster, Incoming, Reader
 from stream.messages import Waveform
 from stream.recent import STRIP_S, Recent, Stretch
 from stream.topics import WAVEFORMS, Topic
+from stream.watermark import check_key
 from stream.wire import decode_waveform
 
 MARGIN_MS = 3000
 """A message's time is when it was sent, a little after its samples were taken."""
-END_OF_NUMBERS = 2**53
-"""Sample numbers stay below: a browser's numbers are exact only up to there."""
 
 
-def waveform_in(value: bytes, *, key: str | None) -> Waveform:
+def waveform_in(record: Incoming) -> Waveform:
     """Return the waveform in a message, if it can be kept and drawn.
 
     What ``score`` refuses for its key or its sampling frequency is refused here
     as well: the memory of a patient grows with ``fs``.
-
-    Parameters
-    ----------
-    value : bytes
-        What the message says.
-    key : str or None
-        The message's key: its patient.
 
     Raises
     ------
     DecodeError
         If it is no waveform, is somebody else's, or has numbers out of range.
     """
-    waveform = decode_waveform(value)
-    if key != waveform.patient:
-        raise DecodeError(f"the key must be the patient {waveform.patient}, got {key}")
+    waveform = decode_waveform(record.value or b"")
+    check_key(record, waveform.patient)
     try:
         check_fs(waveform.fs)
     except RateError as error:
         raise DecodeError(str(error)) from error
-    if waveform.first_sample >= END_OF_NUMBERS:
-        raise DecodeError(f"first_sample must be below 2**53, got {waveform.first_sample}")
     return waveform
 
 
@@ -110,7 +99,7 @@ def read_strip(cluster: Cluster, event: AlarmEvent, *, partition: int) -> Stretc
         for record in reader.read_to_end(give_up_s=5.0):
             if record.key != event.patient or record.value is None:
                 continue
-            waveform = waveform_in(record.value, key=record.key)
+            waveform = waveform_in(record)
             if waveform.stream == event.stream:
                 past.take_waveform(waveform, at_s=0.0)
             if past.end_sample > event.sample:

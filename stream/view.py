@@ -131,7 +131,7 @@ class View:
                     self._patients.forget(record.key)
             return
         if record.topic == WAVEFORMS.name:
-            waveform = waveform_in(value, key=record.key)
+            waveform = waveform_in(record)
             with self._lock:
                 recent = self._patients.of(waveform.patient, record.partition)
                 recent.take_waveform(waveform, at_s=self.monotonic_s())

@@ -131,13 +131,13 @@ def test_what_the_system_refuses_is_a_message(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def refuse(**given: object) -> None:
-        raise PermissionError(13, "Permission denied", "/root/x")
+        raise PermissionError(13, "Permission denied", "kept/x")
 
     monkeypatch.setattr(rhythmwatch, "app", refuse)
     with pytest.raises(SystemExit) as ended:
         rhythmwatch.main()
     assert ended.value.code == 1
-    assert "Permission denied: '/root/x'" in capsys.readouterr().err
+    assert "Permission denied: 'kept/x'" in capsys.readouterr().err
 
 
 def test_topics_say_what_is_kept_only_of_those_that_were_created(
