@@ -21,7 +21,7 @@ from stream.messages import RoleMessage
 from stream.processes import Child, end, keep_running
 from stream.receiver import Received, Receiver
 from stream.replay import run_replay
-from stream.source import simulated_sources, sources_of
+from stream.sources import simulated_sources, sources_of
 from stream.tally import Tally
 from stream.topics import ALARMS, FINDINGS, ROLES, TOPICS
 from stream.watermark import Heard

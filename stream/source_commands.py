@@ -66,7 +66,7 @@ def replay(
     """
     settings = door(context).enter(context.info_name)
     from stream.replay import run_replay
-    from stream.source import sources_of
+    from stream.sources import sources_of
 
     with _bar(shown=fast and not loop) as on_progress:
         run_replay(
@@ -104,7 +104,7 @@ def simulate(
     """
     settings = door(context).enter(context.info_name)
     from stream.replay import run_replay
-    from stream.source import simulated_sources
+    from stream.sources import simulated_sources
 
     run_replay(
         cluster=cluster(settings, bootstrap),

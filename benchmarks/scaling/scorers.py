@@ -12,7 +12,7 @@ from pathlib import Path
 from stream.broker import die_with_parent
 from stream.kafka import Cluster, create_topics
 from stream.replay import run_replay
-from stream.source import simulated_sources
+from stream.sources import simulated_sources
 from stream.topics import TOPICS
 
 PARTITIONS = 8

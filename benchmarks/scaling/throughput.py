@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from benchmarks.scaling.scorers import FS, cpu_s, fresh, scorers, send
 from stream.kafka import Cluster, Reader
-from stream.source import simulated_sources
+from stream.sources import simulated_sources
 from stream.topics import FINDINGS
 from stream.watermark import Heard
 

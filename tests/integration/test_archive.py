@@ -23,7 +23,7 @@ from stream.kafka import Cluster, Producer
 from stream.messages import Waveform
 from stream.replay import run_replay
 from stream.score import run_score
-from stream.source import read_sources
+from stream.sources import read_sources
 from tests.fake_monitor import BEAT_EVERY, FakeMonitor
 from tests.integration.runner import Fault, Runner, alive, wait_until
 from tests.waveforms import cut, noise, send, waveform

@@ -17,8 +17,8 @@ from ecg.errors import RecordError
 from ecg.record import OtherSignal, Record
 from stream.errors import SettingsError
 from stream.messages import PatientMessage, Signal
-from stream.source import (
-    Source,
+from stream.source import Source
+from stream.sources import (
     demo_source,
     read_sources,
     record_source,
