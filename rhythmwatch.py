@@ -51,15 +51,6 @@ LogLevelOption = Annotated[
 ]
 
 
-class _Lines(logging.Formatter):
-    """One line a message, at its end where it stands: record=topic[partition]@offset."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        line = super().format(record)
-        place = getattr(record, "record", None)
-        return line if place is None else f"{line} record={place}"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Door:
     """What every command is given, as ``context.obj``."""
@@ -69,12 +60,14 @@ class Door:
 
     def enter(self, command: str | None) -> "Settings":
         """Read the settings and configure logging, for the command that is called."""
+        from stream.logs import Lines, Sparing
         from stream.settings import load
 
         settings = load(self.file)
         handler = logging.StreamHandler()
         form = f"%(asctime)s %(levelname)-7s {command}: %(message)s"
-        handler.setFormatter(_Lines(form, datefmt="%H:%M:%S"))
+        handler.setFormatter(Lines(form, datefmt="%H:%M:%S"))
+        handler.addFilter(Sparing())
         level = self.log_level or settings.log_level
         logging.basicConfig(level=level, handlers=[handler], force=True)
         for loud in ("kafka", "httpx", "httpcore", "numba"):
