@@ -20,8 +20,8 @@ _ADU_PER_MV = {"mv": 1.0, "uv": 1e3, "µv": 1e3, "μv": 1e3, "v": 1e-3}
 _INT16 = np.dtype("<i2")
 
 LONGEST_S = 10.0
-"""Signal in a message at most. Of each second of ECG ``score`` says up to a kilobyte, and what it
-takes of a patient in a tick is answered by one message, which must fit into what a broker takes."""
+"""Signal in a message at most: what ``score`` takes of a patient in a tick is answered by one
+message, which must fit into what a broker takes."""
 
 
 def adu_per_mv(signal: Signal) -> float | None:

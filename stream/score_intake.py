@@ -1,13 +1,13 @@
 """What comes in to the role ``score``: which waveforms are judged now, which wait, which cannot be.
 
-In one tick at most ``SHARE`` messages of a patient are judged. What is beyond that
-waits, in order, and goes first in the next tick: the messages of one patient are
-judged one after the other, those of all patients side by side, so a device that
-sends without end would make everybody wait for itself.
+In one tick at most ``SHARE`` messages of a patient are judged, and some ``SHARE_S`` of
+signal. What is beyond that waits, in order, and goes first in the next tick: the
+messages of one patient are judged one after the other, those of all patients side by
+side, so a device that sends without end would make everybody wait for itself.
 """
 
 import logging
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -29,6 +29,10 @@ logger = logging.getLogger(__name__)
 SHARE = 40
 """Messages of one patient that are judged in one tick: 10 s of chunks of 250 ms. With ten ticks a
 second that is a hundred times what a device sends."""
+SHARE_S = 60.0
+"""Signal of one patient that is judged in one tick, with what is missing between messages: what is
+said of it is one message, of up to 5 kB a second, and a broker takes a megabyte. A last message of
+10 s after a gap of a minute may go beyond."""
 MAX_WAITING = 50_000
 """Messages of one partition that may wait, some 40 MB: beyond, its reading stops for a while."""
 FLOOD = 10.0
@@ -55,10 +59,16 @@ class _Tick:
     now_s: float
     admitted: list[tuple[Incoming, Chunk]] = field(default_factory=list)
     taken: dict[str | None, int] = field(default_factory=dict)
-    """Messages by key, so that nobody has more than the share."""
+    """Messages by key, so that nobody has more than the share ..."""
+    went_s: defaultdict[str | None, float] = field(default_factory=lambda: defaultdict(float))
+    """... and how far they went on."""
     orders: Counter[str] = field(default_factory=Counter)
     """How the chunks follow those before them."""
     deferred: int = 0
+
+    def full(self, key: str | None) -> bool:
+        """Return whether a patient has had the share."""
+        return self.taken.get(key, 0) >= SHARE or self.went_s[key] >= SHARE_S
 
 
 class Intake:
@@ -109,15 +119,12 @@ class Intake:
         for part in self._partitions.values():
             if part.waiting:
                 self._go_on(part, tick)
-        taken = tick.taken
         for message in messages:
             key = message.key
             part = self._partitions[message.partition]
-            n = taken.get(key, 0)
-            if (n >= SHARE and key in part.patients) or key in part.waiting:
+            if (tick.full(key) and key in part.patients) or key in part.waiting:
                 self._wait(key or "", message, part, tick)
             else:
-                taken[key] = n + 1
                 self._admit(message, part, tick)
         for order, count in tick.orders.items():
             metrics.CHUNKS.labels(order).inc(count)
@@ -131,11 +138,9 @@ class Intake:
         """Take in what has waited longest, up to the share of each patient."""
         for name in list(part.waiting):
             queue = part.waiting[name]
-            n = min(len(queue), SHARE)
-            tick.taken[name] = n
-            for _ in range(n):
+            while queue and not tick.full(name):
                 self._admit(queue.popleft(), part, tick)
-            part.n_waiting -= n
+                part.n_waiting -= 1
             if queue:
                 part.ledger.goes_on(name, WAVEFORMS.name, queue[0].offset)
             else:
@@ -164,6 +169,7 @@ class Intake:
     # --- one message ---
 
     def _admit(self, message: Incoming, part: Partition, tick: _Tick) -> None:
+        tick.taken[message.key] = tick.taken.get(message.key, 0) + 1
         patient = part.patients.get(message.key or "")
         if patient is not None and message.offset < patient.covered:
             part.ledger.passed(message.topic, message.offset)
@@ -174,7 +180,10 @@ class Intake:
                 chunk = patient.known.chunk(message.value)
             if chunk is None or patient is None:
                 patient, chunk = self._in_full(message, part)
+            before = patient.end_sample
             tick.orders[_follow(patient, chunk, tick.now_s)] += 1
+            went = max(chunk.n_samples, patient.end_sample - before)
+            tick.went_s[chunk.patient] += went / chunk.fs
         except _Refused as refused:
             self._dead_letters.give_up(message, refused.reason, str(refused))
             part.ledger.passed(message.topic, message.offset)

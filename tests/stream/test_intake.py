@@ -9,7 +9,9 @@ import msgspec
 import numpy as np
 import pytest
 
+from ecg.checkpoint import SHIPPED, load
 from ecg.chunk import Chunk
+from ecg.monitor import Monitor
 from stream import score_intake
 from stream.chunks import LONGEST_S
 from stream.dead_letter import DeadLetters
@@ -21,8 +23,8 @@ from stream.score_patient import Partition
 from stream.takeover import Taken
 from stream.topics import FINDINGS, WAVEFORMS
 from stream.watermark import Watermarks
-from stream.wire import encode_waveform
-from tests.waveforms import START_NS, chunks, noise, waveform
+from stream.wire import encode, encode_waveform
+from tests.waveforms import FS, START_NS, chunks, noise, waveform
 
 W = WAVEFORMS.name
 SECOND_NS = 1_000_000_000
@@ -103,6 +105,28 @@ def test_who_sends_too_much_waits_and_others_do_not() -> None:
     assert third == [("p1", 25 * k) for k in range(2 * SHARE, 2 * SHARE + 6)]
     assert desk.take([]) == []
     assert (desk.letters.given_up, desk.part.n_waiting) == ([], 0)
+
+
+@pytest.mark.parametrize(
+    ("length_s", "missing_s"),
+    [(0.25, 59.0), (LONGEST_S, 59.0), (LONGEST_S, 0.0)],
+)
+def test_what_is_said_of_a_patient_in_a_tick_is_taken_by_a_broker(
+    length_s: float, missing_s: float
+) -> None:
+    # a name as long as it may be, of characters that take six bytes each
+    leads = [Signal(name=c * 64, kind="ecg", unit="mV", gain=200.0, baseline=0) for c in "\x01\x02"]
+    samples = np.hstack([noise(length_s)] * 2)
+    step = len(samples) + round(missing_s * FS)
+    sent = [waveform("p1", samples, first_sample=k * step, signals=leads) for k in range(SHARE)]
+    desk, monitor = Desk(), Monitor(load(SHIPPED))
+    waiting, seen, largest = sent, 0, 0
+    while waiting or desk.part.n_waiting:
+        judged = [chunk for _, chunk in desk.admitted(waiting)]
+        waiting, seen = [], seen + len(judged)
+        largest = max(largest, *(len(encode(found)) for found in monitor.advance(judged)))
+    assert seen == SHARE
+    assert 50_000 < largest < 900_000  # a broker takes 1,048,588 by its own default
 
 
 def test_what_waits_is_covered_by_no_state_and_no_offset() -> None:
