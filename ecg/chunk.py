@@ -97,9 +97,10 @@ class Chunk(msgspec.Struct, frozen=True, kw_only=True, eq=False, gc=False):
             raise ChunkError(f"gain and baseline must have {n_leads} values, one a lead")
         if not all(0 < g < inf for g in self.gain):
             raise ChunkError(f"gain must be positive ADC units per mV, got {self.gain}")
-        if not 0 <= self.first_sample < LAST_SAMPLE:
+        if not 0 <= self.first_sample < LAST_SAMPLE - len(self.samples):
             raise ChunkError(
-                f"first_sample must be 0 or more and below {LAST_SAMPLE}, got {self.first_sample}"
+                "first_sample must be 0 or more and below "
+                f"{LAST_SAMPLE - len(self.samples)}, got {self.first_sample}"
             )
 
     def followed_by(

@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Iterable
+from os.path import isfile
 from pathlib import Path
 
 from ecg.files import put_in_place, sync_directory
@@ -77,7 +78,8 @@ def list_patients(root: Path) -> None:
     with Lock(root / _LOCK):
         write_index(
             root,
-            (f"{entry.name}/" for entry in sorted(root.iterdir()) if (entry / INDEX).is_file()),
+            # a folder that we may not enter, as lost+found, is none of ours; Path.is_file raises
+            (f"{entry.name}/" for entry in sorted(root.iterdir()) if isfile(entry / INDEX)),
         )
     sync_directory(root)
 

@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 import numpy as np
 
-from ecg.chunk import Chunk
+from ecg.chunk import LAST_SAMPLE, Chunk
 from ecg.errors import ChunkError
 from stream.messages import Nanoseconds, Position, Signal, Waveform
 
@@ -148,7 +148,7 @@ class Known:
         ):
             return None
         n_samples, rest = divmod(len(head.samples), 2 * self.n_signals)
-        if rest or n_samples > LONGEST_S * head.fs:
+        if rest or n_samples > LONGEST_S * head.fs or head.first_sample >= LAST_SAMPLE - n_samples:
             return None
         samples = np.ndarray((n_samples, self.n_signals), _INT16, head.samples)
         if self.columns is not None:

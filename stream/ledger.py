@@ -62,6 +62,7 @@ class Ledger:
         # Until their states are written again, the tail that was read now may be needed again.
         self._tail = dict(taken.committed)
         self._unwritten = {*taken.states, *(one.key for one in taken.tail if one.key)}
+        self._until = dict(taken.until)
 
     def took(self, patient: str, topic: str, offset: int) -> None:
         """Note that a message of a patient has been taken in, published or not."""
@@ -149,6 +150,9 @@ class Ledger:
                 low[topic] = min(low[topic], offset)
             for topic, offset in account.outputs.items():
                 ends[topic] = min(ends[topic], offset)
+        if all(self._position.get(topic, 0) >= end for topic, end in self._until.items()):
+            # nothing comes any more of which what the tail says of the others could come again
+            self._unwritten &= self._accounts.keys()
         if self._unwritten:
             for topic, offset in self._tail.items():
                 ends[topic] = min(ends[topic], offset)

@@ -21,7 +21,8 @@ EPOCH_KEY = "~epoch"
 """Key of an ``EpochMessage``; no patient can have it."""
 NOT_A_DEVICE = "Not a medical device; not for clinical use."
 
-Id = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$")]
+_ID = r"^[A-Za-z0-9][A-Za-z0-9._:-]*$(?!\n)"  # in Python $ also stands before a last line's end
+Id = Annotated[str, Meta(min_length=1, max_length=64, pattern=_ID)]
 """A patient or stream id: letters, digits, ``. _ : -``, at most 64."""
 Position = Annotated[int, Meta(ge=0, lt=LAST_SAMPLE)]
 """A sample number, as exact in JSON and in floating point as here."""

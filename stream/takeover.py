@@ -38,6 +38,8 @@ class Taken(Generic[S]):
     inputs: dict[str, int]
     """For each input topic the first offset to read, for ``Consumer.start``; messages that a
     patient's own state covers come again and must be skipped by ``StateMessage.inputs``."""
+    until: dict[str, int]
+    """For each input topic the offset after the last message that stands there."""
     tail: tuple[Incoming, ...]
     """What the outputs hold that may be newer than the states, in order for each topic; takeovers
     and what nobody hears are left out."""
@@ -153,6 +155,7 @@ def take_over(
         tails.read_until_announced(writer, epochs)
     newest = _newest(states, kind)
     oldest = consumer.beginnings((topic, p) for topic in inputs for p in chosen)
+    until = consumer.ends((topic, p) for topic in inputs for p in chosen)
     logger.info(
         "took over partitions %s with %d patients and %d newer messages in %.2f s",
         chosen,
@@ -169,6 +172,7 @@ def take_over(
                 topic: max(begin.get((topic, partition), 0), oldest[(topic, partition)])
                 for topic in inputs
             },
+            until={topic: until[(topic, partition)] for topic in inputs},
             tail=tuple(one for one in tails.heard.values() if one.partition == partition),
             committed={topic: begin.get((topic, partition), 0) for topic in outputs},
             marks={topic: tuple(tails.marks[(topic, partition)]) for topic in outputs},

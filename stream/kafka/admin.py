@@ -76,7 +76,7 @@ def problem_with(cluster: Cluster) -> str | None:
         host, _, port = server.rpartition(":")
         try:
             # a closed port is known at once this way; the client would try for long
-            with socket.create_connection((host, int(port)), timeout=2.0):
+            with socket.create_connection((host.strip("[]"), int(port)), timeout=2.0):
                 break
         except (OSError, ValueError) as error:
             problem = f"{server}: {error}"

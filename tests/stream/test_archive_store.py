@@ -1,7 +1,10 @@
 """The archive on disk: where samples go, and that nothing is lost or there twice."""
 
+import os
 from collections.abc import Sequence
+from errno import EACCES
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -173,6 +176,22 @@ def test_index_lists_patients_and_their_records(tmp_path: Path) -> None:
     keep(tmp_path, [waveform(p, noise(1), stream=s) for p in ("a.b", "c") for s in ("s1", "s2")])
     assert (tmp_path / "RECORDS").read_text() == "a_2eb/\nc/\n"
     assert (tmp_path / "c" / "RECORDS").read_text() == "s1_000000000000\ns2_000000000000\n"
+
+
+def test_folder_that_nobody_may_enter_keeps_nobody_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "lost+found").mkdir()
+    stat = os.stat
+
+    def closed(path: os.PathLike[str] | str, **how: Any) -> os.stat_result:
+        if "lost+found/" in os.fspath(path):  # root may enter all folders, others not this one
+            raise PermissionError(EACCES, "Permission denied", path)
+        return stat(path, **how)
+
+    monkeypatch.setattr("os.stat", closed)
+    keep(tmp_path, [waveform("p1", noise(1))])
+    assert (tmp_path / "RECORDS").read_text() == "p1/\n"
 
 
 def test_patient_may_be_called_like_the_index(tmp_path: Path) -> None:

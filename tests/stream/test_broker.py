@@ -57,3 +57,10 @@ def test_broker_ends_when_its_starter_is_killed() -> None:
 def test_waiting_for_a_broker_gives_up_and_says_where() -> None:
     with pytest.raises(BrokerError, match=r"no broker answers at 127.0.0.1:1 .*bootstrap"):
         wait_for_broker(Cluster("127.0.0.1:1"), give_up_s=0.1)
+
+
+def test_address_of_a_broker_may_be_of_ipv6() -> None:
+    # whatever this machine has to say of the address: it is no unknown name
+    problem = problem_with(Cluster("[::1]:1"))
+    assert problem is not None
+    assert "not known" not in problem

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ecg.checkpoint import SHIPPED, load
-from ecg.chunk import Chunk
+from ecg.chunk import LAST_SAMPLE, Chunk
 from ecg.monitor import Monitor
 from stream import score_intake
 from stream.chunks import LONGEST_S
@@ -49,6 +49,7 @@ class Desk:
             epoch=1,
             states={},
             inputs={W: 0},
+            until={W: 0},
             tail=(),
             committed={FINDINGS.name: 0},
             marks={FINDINGS.name: ((0, 1),)},
@@ -225,6 +226,25 @@ def test_message_that_is_too_long_is_given_up_and_others_go_on() -> None:
     assert desk.take([known, unknown, waveform("p2", noise(1)), after]) == [("p2", 0), ("p1", 5250)]
     assert desk.letters.given_up == [(1, "refused"), (2, "refused")]
     assert desk.committed() == 0
+
+
+def test_sample_numbers_that_no_message_of_ours_can_hold_are_refused() -> None:
+    desk = Desk()
+    last = LAST_SAMPLE - 25
+    before, known, unknown = (
+        msgspec.structs.replace(waveform(patient, noise(0.1)), first_sample=first)
+        for patient, first in (("p1", last - 26), ("p1", last), ("p2", last))
+    )
+    assert desk.take([before, known, unknown]) == [("p1", last - 26)]
+    assert desk.letters.given_up == [(1, "refused"), (2, "refused")]
+
+
+@pytest.mark.parametrize("name", ["patient", "stream"])
+def test_id_with_a_line_end_is_unreadable(name: str) -> None:
+    one = waveform("p1", noise(0.1))
+    desk = Desk()
+    desk.admit([("p1", encode_waveform(msgspec.structs.replace(one, **{name: "p1\n"})))])
+    assert desk.letters.given_up == [(0, "unreadable")]
 
 
 def test_bad_messages_of_a_known_patient_are_given_up() -> None:

@@ -30,7 +30,12 @@ def time(monkeypatch: pytest.MonkeyPatch) -> Time:
 
 
 def taken(
-    *, states: Sequence[str] = (), tail: Sequence[str] = (), inputs: int = 100, end: int = 50
+    *,
+    states: Sequence[str] = (),
+    tail: Sequence[str] = (),
+    inputs: int = 100,
+    until: int = 200,
+    end: int = 50,
 ) -> Taken[ScoreState]:
     return Taken(
         partition=3,
@@ -42,6 +47,7 @@ def taken(
             for patient in states
         },
         inputs={W: inputs},
+        until={W: until},
         tail=tuple(
             Incoming(
                 topic=F,
@@ -96,6 +102,17 @@ def test_tail_may_be_needed_again_until_restored_states_are_written(time: Time) 
     ledger.written("b")
     assert committed(ledger)[1] == 20
     ledger.written("a")
+    assert committed(ledger)[1] == 50
+
+
+def test_tail_is_not_needed_for_who_has_no_state_and_does_not_come_again(time: Time) -> None:
+    ledger = Ledger(taken(tail=["gone", "b"], until=103))
+    ledger.took("b", W, 100)
+    ledger.passed(W, 101)
+    assert committed(ledger)[1] == 20
+    ledger.passed(W, 102)  # all that stood there has been read again
+    assert committed(ledger)[1] == 20
+    ledger.written("b")
     assert committed(ledger)[1] == 50
 
 

@@ -43,6 +43,7 @@ class Desk:
             epoch=7,
             states={},
             inputs={WAVEFORMS.name: 0},
+            until={WAVEFORMS.name: 0},
             tail=(),
             committed={FINDINGS.name: 0},
             marks={FINDINGS.name: ((0, 7),)},
