@@ -180,9 +180,8 @@ class Intake:
                 chunk = patient.known.chunk(message.value)
             if chunk is None or patient is None:
                 patient, chunk = self._in_full(message, part)
-            before = patient.end_sample
-            tick.orders[_follow(patient, chunk, tick.now_s)] += 1
-            went = max(chunk.n_samples, patient.end_sample - before)
+            order, went = _follow(patient, chunk, tick.now_s)
+            tick.orders[order] += 1
             tick.went_s[chunk.patient] += went / chunk.fs
         except _Refused as refused:
             self._dead_letters.give_up(message, refused.reason, str(refused))
@@ -221,8 +220,11 @@ class Intake:
         return patient, chunk
 
 
-def _follow(patient: Patient, chunk: Chunk, now_s: float) -> str:
-    """Return how a chunk follows the last one; refuse a stream older than the newest."""
+def _follow(patient: Patient, chunk: Chunk, now_s: float) -> tuple[str, int]:
+    """Return how a chunk follows the last one, and by how many samples the stream goes on.
+
+    Refuses a stream older than the newest.
+    """
     patient.heard_s = now_s
     if not patient.streams or chunk.stream != patient.streams[-1]:
         if chunk.stream in patient.streams:
@@ -236,15 +238,14 @@ def _follow(patient: Patient, chunk: Chunk, now_s: float) -> str:
     expected, first, end = patient.end_sample, chunk.first_sample, chunk.end_sample
     if end > expected:
         patient.end_sample = end
-    if first == expected:
-        return "next"
-    if first > expected:
-        patient.last_gap = (expected, first)
-        return "gap"
-    if end > expected:
-        return "overlap"
+        if first == expected:
+            return "next", end - expected
+        if first > expected:
+            patient.last_gap = (expected, first)
+            return "gap", end - expected
+        return "overlap", end - expected
     missed_from, missed_to = patient.last_gap
-    return "out_of_order" if missed_from <= first and end <= missed_to else "repeat"
+    return ("out_of_order" if missed_from <= first and end <= missed_to else "repeat"), 0
 
 
 def _floods(name: str, queue: deque[Incoming], part: Partition, now_s: float) -> bool:
