@@ -61,7 +61,7 @@ def _window(known: Conditions, window: RhythmWindow) -> None:
     known.vf_end = max(known.vf_end, window.end_sample)
     known.vf_probability = window.probability
     covered_s = known.seconds(known.vf_end - known.vf_first)
-    if covered_s >= rule.VF_S:
+    if covered_s >= rule.VF_S or ("vf" in known.holding and known.sight.get("vf") == "unseen"):
         known.run = Run()
         known.forget_rate()
         for key in ("asystole", *MOMENTARY):

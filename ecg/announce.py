@@ -20,6 +20,9 @@ def heads_of(state: State, now: int, conditions: Conditions) -> list[str]:
     chains: set[str] = set()
     for key in sorted(holding, key=SERIOUSNESS.__getitem__):
         criterion = CRITERIA[key]
+        alarm = state.alarms.get(key)
+        if conditions.sight.get(key) == "unseen" and not (alarm is not None and alarm.holds):
+            continue  # what nobody sees may go on, but does not begin
         if criterion.kind == "physiological":
             if conditions.warm_up and not criterion.early:
                 continue
@@ -79,6 +82,6 @@ def why_over(key: str, conditions: Conditions) -> str | None:
     """Return why a condition counts as over, if it is not that it has passed."""
     if CRITERIA[key].kind == "physiological" and not conditions.fit:
         return f"not judged: signal {conditions.reason or 'unknown'}"
-    if key in conditions.unseen:
+    if conditions.sight.get(key) == "unseen":
         return "not judged: signal interrupted"
     return None

@@ -1,6 +1,7 @@
 """What is known of one stream, and the conditions that hold in it, with value and onset."""
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from ecg import criteria as rule
 from ecg.alarm import Limits, Priority
@@ -65,6 +66,8 @@ class Conditions:
     last_v: int | None = None
     rr_s: list[float] = field(default_factory=list)
     """The last RR intervals that no break is in, since the last break for good; in s."""
+    rated: int = 0
+    """The R peak at which the last of them ended."""
     unbroken: int = 0
     """So many of them came in a row, since the last break."""
     histories: dict[str, int] = field(default_factory=dict)
@@ -72,8 +75,9 @@ class Conditions:
     bad_since: dict[str, int] = field(default_factory=dict)
     interrupted: bool = False
     """Samples were missing, or a splice came, since the last status."""
-    unseen: set[str] = field(default_factory=set)
-    """Conditions that held when the signal broke off, and were neither seen nor judged since."""
+    sight: dict[str, Literal["unseen", "passing"]] = field(default_factory=dict)
+    """Conditions that hold though they are not seen: *unseen* since the signal broke off, or
+    *passing*, as they were not there when they could be judged last."""
 
     def break_off(self, now: int, *, for_good: bool) -> None:
         """Take note that nobody could judge the signal just before ``now``.
@@ -93,11 +97,14 @@ class Conditions:
         self.lose_sight(rule.LASTING, now)
 
     def lose_sight(self, keys: frozenset[str], now: int) -> None:
-        """Let those of the conditions that hold go on for a while: nobody sees whether they do."""
-        for key in keys & self.holding.keys():
-            self.unseen.add(key)
-            held = self.holding[key]
-            held.until = max(held.until, now + round(rule.UNSEEN_S * self.fs))
+        """Let those of the conditions that hold go on for a while: nobody sees whether they do.
+
+        Once, until they are seen again, and never those that were passing.
+        """
+        for key, held in self.holding.items():
+            if key in keys and key not in self.sight:
+                self.sight[key] = "unseen"
+                held.until = max(held.until, now + round(rule.UNSEEN_S * self.fs))
 
     def forget_rate(self) -> None:
         """Let the heart rate be judged by intervals to come alone."""
@@ -106,11 +113,13 @@ class Conditions:
 
     def judged(self, key: str, now: int) -> None:
         """Say that a condition could be judged at ``now`` and was not seen."""
-        if key in self.unseen:
-            self.unseen.discard(key)
-            if key in self.holding:
-                held = self.holding[key]
-                held.until = min(held.until, now + round(CRITERIA[key].hold_s * self.fs))
+        was = self.sight.pop(key, None)
+        held = self.holding.get(key)
+        if held is None:
+            return
+        if was == "unseen":
+            held.until = min(held.until, now + round(CRITERIA[key].hold_s * self.fs))
+        self.sight[key] = "passing"
 
     def hold(
         self,
@@ -131,7 +140,7 @@ class Conditions:
         """Say that a condition holds at ``now``; one that held already keeps its onset."""
         criterion = CRITERIA[key]
         held = self.holding.get(key)
-        self.unseen.discard(key)
+        self.sight.pop(key, None)
         self.holding[key] = Condition(
             key=key,
             onset=onset if held is None else held.onset,

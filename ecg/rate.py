@@ -25,6 +25,7 @@ def judge_interval(known: Conditions, beat: Beat, limits: Limits) -> None:
         known.forget_rate()
         return
     known.unbroken += 1
+    known.rated = beat.sample
     known.rr_s.append(beat.rr_s)
     del known.rr_s[: -rule.RATE_BEATS - rule.RATE_BEATS_NEWER]
 
@@ -103,6 +104,8 @@ def _rate(known: Conditions, status: Status) -> float | None:
     whole = known.unbroken >= rule.RATE_BEATS + rule.RATE_BEATS_NEWER
     if status.heart_rate_bpm is None or whole:
         return status.heart_rate_bpm
+    if status.sample - known.rated > rule.UNSEEN_S * known.fs:
+        known.forget_rate()  # these say nothing of now
     if len(recent) < rule.RATE_BEATS_LEAST:
         return None
     if min(recent[-3:]) > rule.SLOW_RR_S:

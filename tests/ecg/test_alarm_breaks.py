@@ -21,9 +21,8 @@ STOPS = Story(seconds=120, beats=regular(75, end=40))
 CODES = ["hr_low", "vt", "asystole"]
 
 
-def lost(story: Story, start: float, end: float) -> Findings:
-    """Return what is said of a story of which the samples from ``start`` to ``end`` never came."""
-    whole = story.whole()
+def lost(whole: Findings, start: float, end: float) -> Findings:
+    """Return what is said where the samples from ``start`` to ``end``, in s, never came."""
     first, last = round(start * FS), round(end * FS)
     beats, before = [], None
     for beat in whole.beats:
@@ -38,7 +37,7 @@ def lost(story: Story, start: float, end: float) -> Findings:
         beats=tuple(b for b in beats if not first <= b.decided_sample < last),
         windows=tuple(w for w in whole.windows if w.first_sample >= last or w.end_sample <= first),
         statuses=tuple(s for s in whole.statuses if not first < s.sample <= last),
-        gaps=(gap,),
+        gaps=(*whole.gaps, gap),
     )
 
 
@@ -55,7 +54,7 @@ def heard(findings: Findings) -> list[AlarmEvent]:
     ("code", "story"), [("hr_low", SLOW), ("vt", FAST_V), ("asystole", STOPS)], ids=CODES
 )
 def test_an_alarm_goes_on_over_a_lost_chunk(code: str, story: Story) -> None:
-    assert of(heard(lost(story, 70.0, 70.25)), code) == [("raised", None)]
+    assert of(heard(lost(story.whole(), 70.0, 70.25)), code) == [("raised", None)]
 
 
 @pytest.mark.parametrize(
@@ -72,7 +71,7 @@ def test_fibrillation_goes_on_over_a_noisy_second() -> None:
 
 def test_what_a_long_gap_hides_is_not_told_as_over_and_is_announced_again() -> None:
     fast = Story(seconds=120, beats=regular(130, end=120))
-    events = of(heard(lost(fast, 30.0, 70.0)), "hr_high")
+    events = of(heard(lost(fast.whole(), 30.0, 70.0)), "hr_high")
     assert events == [
         ("raised", None),
         ("ended", "not judged: signal interrupted"),
@@ -119,8 +118,33 @@ def test_a_rate_that_nobody_can_tell_after_a_break_is_not_told_as_over() -> None
     assert ("ended", None) not in of(events, "hr_low")
 
 
+@pytest.mark.parametrize("rate", [130, 45])
+def test_the_rate_before_fibrillation_is_not_announced_after_it(rate: float) -> None:
+    beats = [
+        *regular(rate, end=30),
+        *regular(100, start=30.3, end=110),
+        *regular(70, start=110.8, end=150),
+    ]
+    events = told(Story(seconds=150, beats=beats, vf=range(33, 111)))
+    assert {e.code for e in events if e.event == "raised" and e.sample > 35 * FS} == set()
+
+
+@pytest.mark.parametrize("unit", ["noisy second", "lost chunk"])
+def test_a_condition_that_has_passed_does_not_go_on_by_more_breaks(unit: str) -> None:
+    story = Story(seconds=200, beats=[*regular(140, end=45), *regular(75, start=45.8, end=200)])
+    if unit == "noisy second":
+        events = told(replace(story, unfit=dict.fromkeys(range(46, 200, 3), "noisy")))
+    else:
+        whole = story.whole()
+        for k in range(60):
+            whole = lost(whole, 46 + 2.5 * k, 46.25 + 2.5 * k)
+        events = heard(whole)
+    (ended,) = [e for e in events if e.code == "hr_high" and e.event == "ended"]
+    assert ended.sample < 80 * FS
+
+
 def test_state_is_the_same_however_broken_findings_are_cut() -> None:
-    whole = structs.replace(lost(SLOW, 70.0, 70.25), stream="broken")
+    whole = structs.replace(lost(SLOW.whole(), 70.0, 70.25), stream="broken")
     alarms, _ = told_until(SLOW, 0.0)
     pieces = cut(whole, range(0, round(120 * FS), 61))
     assert [e for piece in pieces for e in alarms.fold(piece)] == heard(whole)
