@@ -80,9 +80,10 @@ class PatientAlarms:
         return alarm_tick.tick(self._state, now_ns)
 
     def admit(self) -> None:
-        """Watch the patient again, in the same stream as well: a discharge was taken back."""
-        self._state.discharged = False
-        self._state.heard = True
+        """Watch a patient again who was discharged, in the same stream as well."""
+        if self._state.discharged:
+            self._state.discharged = False
+            self._state.heard = True
 
     def taken_over(self) -> None:
         """Say that nobody listened for a while, so silence until now does not count as no data."""

@@ -17,8 +17,8 @@ from ecg.timeline import Timeline
 from ecg.trend import Minute, Trends
 
 UNSTATED_S = 3.0
-"""A stream that goes on for so long without a status says nothing: a source that begins anew at
-every turn is never judged, and as good as silent."""
+"""Signal that goes on for so long without a status says nothing, be it in one stream or in many: a
+source that begins anew at every turn is never judged, and as good as silent."""
 STREAMS_KEPT = 8
 """Ids of streams that ended and are remembered, so that no message revives them."""
 
@@ -195,24 +195,32 @@ def _take(alarm: Alarm, condition: Condition) -> None:
 
 def _begin_stream(state: State, findings: Findings) -> list[AlarmEvent]:
     at = Moment(sample=max(state.through, 0), ns=findings.spans[0].source_ns)
+    silent = state.alarms.get("no_data")
+    if silent is not None and silent.holds:
+        state.heard_ns = None  # it ends; streams that all end before a status raise it anew in time
     events = end_all(state, "a new stream began", at) if state.stream is not None else []
     if state.stream is None:
         events += end_all(state, "data came", at)
     else:
         state.past_streams.append(state.stream)
         del state.past_streams[:-STREAMS_KEPT]
+    unstated_s = 0.0
+    if state.conditions is not None:
+        unstated_s = (state.through - state.conditions.stated) / state.conditions.fs
     state.stream = findings.stream
     state.discharged = False
     state.through = -1
     state.timeline = Timeline(fs=findings.fs)
     state.last_onset.clear()
     state.last_raised.clear()
-    _watch(state, findings)
+    _watch(state, findings, unstated_s)
     return events
 
 
-def _watch(state: State, findings: Findings) -> None:
-    state.conditions = Conditions(fs=findings.fs, stated=findings.after_sample)
+def _watch(state: State, findings: Findings, unstated_s: float = 0.0) -> None:
+    """Begin to watch a stream; what went before it without a status counts as if it were in it."""
+    stated = findings.after_sample - round(unstated_s * findings.fs)
+    state.conditions = Conditions(fs=findings.fs, stated=stated)
     state.trends = Trends(stream=findings.stream, fs=findings.fs)
 
 

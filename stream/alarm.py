@@ -17,7 +17,7 @@ from stream import metrics
 from stream.alarm_intake import Refused, take_in
 from stream.alarm_output import alarm_message, trend_message
 from stream.alarm_patient import Partition, Patient, restored
-from stream.clock import Clock, SystemClock
+from stream.clock import Clock, Leaps, SystemClock
 from stream.dead_letter import DeadLetters
 from stream.errors import BrokerError, FencedError
 from stream.kafka import Cluster, Consumer, Incoming, Polled, Producer, wait_for_broker
@@ -35,9 +35,6 @@ COMMIT_EVERY_S = 1.0
 TICK_EVERY_S = 1.0
 FORGET_AFTER_S = 24 * 3600.0
 """A discharged patient who has sent nothing for this long is forgotten."""
-LEAP_NS = 3 * 10**9
-"""A longer time between two looks at the clock was a stall of ours, or somebody set the clock: what
-came meanwhile may still be waiting, so nobody's silence can be told from it."""
 MAX_MESSAGES = 2000
 _INPUTS = (PATIENTS.name, FINDINGS.name, ACTIONS.name)
 """In the order in which one poll's messages are taken: an action names what a screen has seen."""
@@ -70,7 +67,7 @@ class AlarmRole:
         self._partitions: dict[int, Partition] = {}
         self._next_commit_s = 0.0
         self._next_tick_s = 0.0
-        self._ticked_ns: int | None = None
+        self._leaps = Leaps()
         self._producer = Producer(cluster, in_batches=True)
         self._dead_letters = DeadLetters(self._producer, clock, role="alarm")
         try:
@@ -166,8 +163,7 @@ class AlarmRole:
 
     def _tick(self, now_s: float) -> None:
         now_ns = self._clock.now_ns()
-        leapt = self._ticked_ns is not None and not 0 <= now_ns - self._ticked_ns <= LEAP_NS
-        self._ticked_ns = now_ns
+        leapt = self._leaps.at(now_ns)
         for part in self._partitions.values():
             for name, patient in list(part.patients.items()):
                 if leapt:
@@ -178,7 +174,9 @@ class AlarmRole:
                     patient.dirty = True
                 if patient.enter_s is not None and now_s >= patient.enter_s:
                     patient.enter_as("admission")
-                if patient.alarms.discharged and now_s - patient.heard_s > FORGET_AFTER_S:
+                silent = now_s - patient.heard_s > FORGET_AFTER_S
+                # what the discharge has changed is published first
+                if patient.alarms.discharged and silent and not patient.dirty:
                     self._producer.send(ALARM_STATE.name, name, None, partition=part.number)
                     part.forget(name)
             sign = RoleMessage(role="alarm", epoch=part.epoch, at_ns=now_ns)

@@ -123,8 +123,8 @@ def _own_entry(entry: PatientMessage, action_id: str, patient: Patient) -> None:
     known = patient.registry
     if known is not None and known.action_id is None:
         patient.enter_as(action_id)
-    elif known is None:
-        patient.registry = entry
+    elif known is None or known.action_id == action_id:
+        patient.registry = entry  # with a label or bed that somebody has set in it since
     patient.enter_s = None
     patient.dirty = True
 

@@ -4,6 +4,10 @@ import threading
 import time
 from typing import Protocol
 
+LEAP_NS = 3 * 10**9
+"""A longer time between two looks at the clock was a stall of ours, or somebody set the clock: what
+came meanwhile may still be waiting, so nobody's silence can be told from it."""
+
 
 class Clock(Protocol):
     """What tells the time."""
@@ -57,3 +61,27 @@ class ManualClock:
         if not stop.is_set():
             self.advance(seconds)
         return stop.is_set()
+
+
+class Leaps:
+    """Tells the look at a clock before which it leapt.
+
+    Only the first of some in a row counts: who is held up every time is slow, and
+    nobody's silence is to be put off for ever.
+
+    Examples
+    --------
+    >>> leaps = Leaps()
+    >>> [leaps.at(second * 10**9) for second in (0, 1, 9, 18, 27, 28, 5, 6)]
+    [False, False, True, False, False, False, True, False]
+    """
+
+    def __init__(self) -> None:
+        self._last_ns: int | None = None
+        self._leapt = False
+
+    def at(self, now_ns: int) -> bool:
+        """Return whether the clock has leapt since the last look, and not before that one, too."""
+        leapt = self._last_ns is not None and not 0 <= now_ns - self._last_ns <= LEAP_NS
+        first, self._leapt, self._last_ns = leapt and not self._leapt, leapt, now_ns
+        return first

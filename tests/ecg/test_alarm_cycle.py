@@ -2,11 +2,13 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from msgspec import structs
 
 from ecg.alarm_actions import ACTIONS_KEPT
 from ecg.alarm_cycle import PatientAlarms
+from ecg.criteria import NO_DATA_FIRST_S
 from ecg.errors import FindingsError, StateError
 from ecg.finding import BeatClass, Unfit
 from tests.ecg.alarms import VT, S, action, kinds, told, until
@@ -234,6 +236,29 @@ def test_no_data_is_said_again_after_standby_though_nothing_came() -> None:
     again = [e for second in range(40, 60) for e in alarms.tick(START_NS + second * S)]
     assert kinds([*first, *again]) == [("no_data", "raised"), ("no_data", "raised")]
     assert first[0].alarm_id != again[0].alarm_id
+
+
+def test_an_entry_that_admits_who_is_there_puts_no_data_off_for_nobody() -> None:
+    alarms, _ = until(VT, 20)
+    said = []
+    for second in range(60):
+        alarms.admit()
+        said += alarms.tick(START_NS + second * S)
+    assert kinds(said) == [("no_data", "raised")]
+
+
+def test_a_source_that_starts_again_and_again_before_it_is_judged_has_no_data() -> None:
+    alarms, said = PatientAlarms("p1"), []
+    for second in range(60):
+        if second % 3 == 0:
+            begun = cut(Story(seconds=10, stream=f"s{second}").whole(), [round(0.7 * FS)])[0]
+            spans = [structs.replace(s, source_ns=START_NS + second * S) for s in begun.spans]
+            said += alarms.fold(structs.replace(begun, spans=tuple(spans)))
+        said += alarms.tick(START_NS + second * S)
+    times = [(e.detected_ns - START_NS) / S for e in said if e.event == "raised"]
+    assert {e.code for e in said} == {"no_data"}
+    assert times[0] < 40
+    assert min(np.diff(times)) >= NO_DATA_FIRST_S  # and not at each of its starts
 
 
 def test_no_data_of_a_patient_who_never_sent_is_another_alarm_at_the_next_stay() -> None:

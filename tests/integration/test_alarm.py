@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Literal
 
+import msgspec
 import pytest
 
 from ecg.alarm import Action, AlarmEvent, Limits
@@ -303,6 +304,38 @@ def test_a_discharge_that_the_registry_takes_back_is_watched_again(
             written(cluster, f'"discharged":{str(discharged).lower()},')
         send(producer, pieces(VT)[len(early) :])
         listener.until(lambda found: any(e.code == "vt" for e in found))
+
+
+def test_a_label_that_somebody_sets_in_our_own_entry_stays(cluster: Cluster) -> None:
+    with alarming(cluster), Producer(cluster) as producer:
+        entry = PatientMessage(patient="p1", label="SIMULATED")
+        producer.send(PATIENTS.name, "p1", encode(entry))
+        producer.flush()
+        written(cluster, "SIMULATED")
+        act(producer, "limits", limits=Limits(hr_high=150.0))
+        values = read_all(cluster, PATIENTS.name, lambda v: b'"a1"' in b"".join(v))
+        relabelled = msgspec.structs.replace(decode(values[-1], PatientMessage), label="mitdb 208")
+        producer.send(PATIENTS.name, "p1", encode(relabelled))
+        producer.flush()
+        written(cluster, "mitdb 208")
+        act(producer, "standby", action_id="a2")
+        values = read_all(cluster, PATIENTS.name, lambda v: b'"a2"' in b"".join(v))
+    newest = decode(values[-1], PatientMessage)
+    assert (newest.label, newest.limits.hr_high, newest.standby) == ("mitdb 208", 150.0, True)
+
+
+def test_a_discharge_is_published_before_the_patient_is_forgotten(
+    cluster: Cluster, listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stream.alarm.TICK_EVERY_S", 0.0)
+    monkeypatch.setattr("stream.alarm.FORGET_AFTER_S", 0.0)
+    with alarming(cluster), Producer(cluster) as producer:
+        send(producer, pieces(VT))
+        listener.until(lambda found: any(e.code == "vt" for e in found))
+        act(producer, "discharge")
+        listener.until(lambda found: any(e.reason == "discharged by nurse" for e in found))
+        values = read_all(cluster, PATIENTS.name, lambda v: b'"a1"' in b"".join(v))
+    assert decode(values[-1], PatientMessage).discharged
 
 
 def test_trends_and_signs_of_life_are_published(cluster: Cluster) -> None:
