@@ -12,7 +12,15 @@ from ecg.criteria import CRITERIA
 from ecg.finding import Beat, Finding, Gap, RhythmWindow, Status
 from ecg.rate import judge_interval, judge_no_beat, judge_rate
 from ecg.technical import judge_signal
-from ecg.ventricular import MOMENTARY, count_v_per_min, end_run, go_on, goes_on, take_v_beat
+from ecg.ventricular import (
+    MOMENTARY,
+    count_v_per_min,
+    end_run,
+    go_on,
+    goes_on,
+    take_likely,
+    take_v_beat,
+)
 
 
 def advance(known: Conditions, finding: Finding, limits: Limits) -> None:
@@ -47,6 +55,7 @@ def _beat(known: Conditions, beat: Beat, limits: Limits) -> None:
             known.run.skipped += 1
             if known.run.skipped > rule.RUN_SKIPS:
                 end_run(known, beat.decided_sample)
+    take_likely(known, beat)
 
 
 def _window(known: Conditions, window: RhythmWindow) -> None:
@@ -63,6 +72,7 @@ def _window(known: Conditions, window: RhythmWindow) -> None:
     covered_s = known.seconds(known.vf_end - known.vf_first)
     if covered_s >= rule.VF_S or ("vf" in known.holding and known.sight.get("vf") == "unseen"):
         known.run = Run()
+        known.likely = Run()
         known.forget_rate()
         for key in ("asystole", *MOMENTARY):
             known.holding.pop(key, None)

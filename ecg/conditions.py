@@ -58,6 +58,8 @@ class Conditions:
     lost: int = 0
     """Samples in which nobody could judge, since the last beat."""
     run: Run = field(default_factory=Run)
+    likely: Run = field(default_factory=Run)
+    """Beats in a row each of which may be V, whatever it is called."""
     vf_first: int | None = None
     vf_end: int = 0
     vf_probability: float | None = None
@@ -87,6 +89,7 @@ class Conditions:
         it still does, and what was heard before it counts no more.
         """
         self.run = Run()
+        self.likely = Run()
         self.vf_first = None
         self.broken = now
         self.unbroken = 0

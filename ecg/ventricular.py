@@ -1,5 +1,6 @@
 """V beats: how many a minute, and the runs that they make, from a pair to a tachycardia."""
 
+from copy import deepcopy
 from math import floor
 
 from ecg import criteria as rule
@@ -31,12 +32,38 @@ def take_v_beat(known: Conditions, beat: Beat) -> None:
     known.v_seconds[second] = known.v_seconds.get(second, 0) + 1
     known.last_v = beat.sample
     if run.count >= rule.VT_RUN:
-        rate = _run_rate(known)
+        rate = _rate_of(known, run)
         if rate > rule.VT_RATE:
-            known.forget_rate()
-            _hold_run(known, "vt", rate, beat.decided_sample)
+            _hold_tachycardia(known, beat.decided_sample)
         elif rate >= rule.VENT_RHYTHM_RATE:
             _hold_run(known, "vent_rhythm", rate, beat.decided_sample)
+
+
+def take_likely(known: Conditions, beat: Beat) -> None:
+    """Hold a tachycardia by beats in a row of which each may be V, and most are, by probability."""
+    likely = known.likely
+    if beat.probabilities is None or beat.beat_class in ("F", "Q"):
+        likely.skipped += 1
+        if likely.skipped > rule.RUN_SKIPS:
+            known.likely = Run()
+        return
+    if "vf" in known.holding or (likely.samples and beat.sample <= likely.samples[-1]):
+        return
+    long = likely.samples and beat.sample - likely.samples[-1] > rule.RUN_BREAK_S * known.fs
+    if long or beat.probabilities[_V] < rule.MAY_BE_V:
+        likely = known.likely = Run()
+    if beat.probabilities[_V] < rule.MAY_BE_V:
+        return
+    likely.count += 1
+    _append(likely, beat)
+    if (
+        likely.count >= rule.VT_RUN
+        and _rate_of(known, likely) > rule.VT_RATE
+        and sum(likely.probabilities) >= rule.LIKELY_V * len(likely.probabilities)
+    ):
+        if known.run.count < likely.count:
+            known.run = deepcopy(likely)
+        _hold_tachycardia(known, beat.decided_sample)
 
 
 def goes_on(known: Conditions, beat: Beat) -> bool:
@@ -46,17 +73,16 @@ def goes_on(known: Conditions, beat: Beat) -> bool:
     nothing is odd any more. A heart that leaves it changes its rate.
     """
     run = known.run
-    if run.count < rule.LASTING_RUN or _run_rate(known) <= rule.VT_RATE:
+    if run.count < rule.LASTING_RUN or _rate_of(known, run) <= rule.VT_RATE:
         return False
     rr_s = known.seconds(beat.sample - run.samples[-1])
-    return abs(rr_s * _run_rate(known) / 60.0 - 1.0) <= rule.SAME_RATE
+    return abs(rr_s * _rate_of(known, run) / 60.0 - 1.0) <= rule.SAME_RATE
 
 
 def go_on(known: Conditions, beat: Beat) -> None:
     """Let a tachycardia hold by a beat that is not called V."""
     _append(known.run, beat)
-    known.forget_rate()
-    _hold_run(known, "vt", _run_rate(known), beat.decided_sample)
+    _hold_tachycardia(known, beat.decided_sample)
 
 
 def _append(run: Run, beat: Beat) -> None:
@@ -70,7 +96,7 @@ def end_run(known: Conditions, now: int) -> None:
     """Say what a run was that is now complete: a pair, a run, a short tachycardia."""
     run = known.run
     if 2 <= run.count < rule.VT_RUN:
-        rate = _run_rate(known)
+        rate = _rate_of(known, run)
         if run.count == 2:
             key = "v_pair"
         else:
@@ -80,6 +106,11 @@ def end_run(known: Conditions, now: int) -> None:
         known.run = Run()
     for key in ("vt", "vent_rhythm"):
         known.judged(key, now)
+
+
+def _hold_tachycardia(known: Conditions, now: int) -> None:
+    known.forget_rate()
+    _hold_run(known, "vt", _rate_of(known, known.run), now)
 
 
 def _hold_run(known: Conditions, key: str, rate: float, now: int) -> None:
@@ -98,9 +129,8 @@ def _hold_run(known: Conditions, key: str, rate: float, now: int) -> None:
     )
 
 
-def _run_rate(known: Conditions) -> float:
-    samples = known.run.samples
-    return 60.0 * (len(samples) - 1) / known.seconds(samples[-1] - samples[0])
+def _rate_of(known: Conditions, run: Run) -> float:
+    return 60.0 * (len(run.samples) - 1) / known.seconds(run.samples[-1] - run.samples[0])
 
 
 def count_v_per_min(known: Conditions, status: Status, limits: Limits) -> None:

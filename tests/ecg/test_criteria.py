@@ -129,6 +129,32 @@ def test_a_tachycardia_that_lasts_goes_on_with_beats_at_its_rate(
 
 
 @pytest.mark.parametrize(
+    ("rate", "likely", "vt"),
+    [
+        (150, [0.3, 0.7, 0.7, 0.3, 0.8], True),
+        (150, [0.3, 0.6, 0.7, 0.3, 0.8], False),  # 0.54 in the mean
+        (150, [0.1, 0.9, 0.9, 0.9, 0.9], False),  # the first is none
+        (150, [0.9, 0.9, 0.1, 0.9, 0.9], False),
+        (90, [0.3, 0.7, 0.7, 0.3, 0.8], False),
+    ],
+)
+def test_vt_is_raised_by_beats_that_are_likely_v_though_some_are_called_s(
+    rate: float, likely: list[float], vt: bool
+) -> None:
+    run: Beats = [(20.25 + k * 60 / rate, "V" if p > 0.5 else "S") for k, p in enumerate(likely)]
+    normal = (regular(75, end=19.9), regular(75, start=24.5, end=40))
+    whole = Story(seconds=40, beats=[*normal[0], *run, *normal[1]]).whole()
+    beats = list(whole.beats)
+    first = next(k for k, beat in enumerate(beats) if beat.sample >= 20.2 * FS)
+    for k, p in enumerate(likely, first):
+        beats[k] = structs.replace(beats[k], probabilities=(0.0, 1.0 - p, p, 0.0, 0.0))
+    events = PatientAlarms("p1").fold(structs.replace(whole, beats=tuple(beats)))
+    said = [e for e in events if e.code == "vt" and e.event == "raised"]
+    assert bool(said) == vt
+    assert all(e.count == 5 and e.onset_sample == round(20.25 * FS) for e in said)
+
+
+@pytest.mark.parametrize(
     ("n", "rate", "codes"),
     [
         (4, 180, {"nsvt"}),
