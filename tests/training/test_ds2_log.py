@@ -18,6 +18,7 @@ from ecg.script import Step
 from ecg.simulator import Simulator, write_wfdb
 from training.ds2_log import HERE, LOG, commit_of, log_run
 from training.evaluate import run
+from training.split import DS2_STRICT
 
 HEAD = "# Log\n\n| date |\n|---|\n"
 
@@ -122,6 +123,19 @@ def test_a_record_of_another_database_is_nobody_who_examines(
     run(other, records="100", weights=weights, device="cpu", checkout=checkout,
         console=Console(file=io.StringIO()))  # fmt: skip
     assert (checkout / LOG).read_text() == HEAD
+
+
+def test_a_list_of_ds2_is_of_those_who_examine_whatever_the_folder_is_called(
+    checkout: Path, made_up: Path, weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CI", "1")
+    other = made_up.rename(made_up.with_name("hospital"))
+    for name in DS2_STRICT:
+        for suffix in (".hea", ".dat", ".atr"):
+            there = (other / f"101{suffix}").read_bytes()
+            (other / f"{name}{suffix}").write_bytes(there.replace(b"101", name.encode()))
+    with pytest.raises(RecordError, match="examine and are never run automatically"):
+        run(other, records="DS2-strict", weights=weights, device="cpu", checkout=checkout)
 
 
 def test_a_look_at_the_detector_alone_is_noted_with_dashes_for_the_rest(checkout: Path) -> None:
