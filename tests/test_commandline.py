@@ -115,6 +115,8 @@ def odd_records(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("replay --stream-id a/b", 2, "a stream id is"),
         ("replay {odd}", 1, "none of the 2 records"),
         ("archive --to {odd}", 1, "did not write"),
+        ("search --json {odd}", 1, "is a folder: name a file"),
+        ("ablate --page {odd}", 1, "is a folder: name a file"),
         ("replay /etc/hostname/x", 1, "no record"),
     ],
 )

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from ecg.checkpoint import SHIPPED, load
 from ecg.metrics import LEARNING_S
 from training.ds2_log import HERE, bar_from_ci, log_run
+from training.files import check_file, check_folder
 from training.found import write_found
 from training.hearing import evaluate
 from training.noise_curves import read_curves
@@ -86,8 +87,8 @@ def run(
     Raises
     ------
     EcgError
-        If a record, the weights, the noise curves or a page cannot be used; nothing is
-        written then.
+        If a record, the weights, the noise curves or a page cannot be used, or a file cannot be
+        written; nothing is written then.
     """
     out = console or Console()
     judge = load(weights, device=device)
@@ -108,8 +109,10 @@ def run(
     for page in markdown:
         check_place(page, name=place)
     for file in (json_file, report):
-        if file is not None:
-            Path(file).parent.mkdir(parents=True, exist_ok=True)
+        if file is not None and str(file) != "-":
+            check_file(file)
+    if annotations is not None:
+        check_folder(annotations)
     beats = Beats() if others else None
     with bar:
         minutes = _minutes(directory, names)
@@ -140,12 +143,13 @@ def run(
     if card["qrs"]["se"] is None:
         logger.warning("nothing is scored: no annotated beat comes after the first %g s", from_s)
     text = json.dumps(card, indent=2) + "\n"
-    if json_file is not None and str(json_file) != "-":
-        Path(json_file).write_text(text, encoding="utf-8")
+    # shown first: a disk may have become full meanwhile
     if str(json_file) == "-":
         out.file.write(text)
     else:
         out.print(table_of(card))
+    if json_file is not None and str(json_file) != "-":
+        Path(json_file).write_text(text, encoding="utf-8")
     if annotations is not None:
         for one in heard:
             write_found(annotations, one)

@@ -129,6 +129,7 @@ def search(
       rhythmwatch search --space space.toml --trials 16 --json search.json
     """
     settings = enter(context)
+    from training.files import check_file
     from training.fit import FitSettings
     from training.records import observed_to_learn
     from training.search import json_of, markdown_of, search
@@ -136,6 +137,8 @@ def search(
     from training.store import default_work
 
     chosen = read_space(space or [])
+    if json_file is not None:
+        check_file(json_file)
     where = work or default_work()
     rounds = tuple(f"epochs of round {k + 1}" for k in range(halvings + 1))
     with bars("records", *rounds) as show:
@@ -198,7 +201,7 @@ def ablate(
     from training.ds2_log import bar_from_ci, log_run
     from training.fit import FitSettings
     from training.ingredients import LIVE, rows_named
-    from training.page import put_between
+    from training.page import check_place, put_between
     from training.records import observed_both_ways
     from training.split import DS2
     from training.store import default_work
@@ -212,6 +215,9 @@ def ablate(
         raise typer.BadParameter(
             f"the log of DS2 notes the row {LIVE!r}: name it, too", param_hint="--rows"
         )
+    place = "ablation on ds2" if ds2 else "ablation"
+    if page is not None:
+        check_place(page, name=place)
     where, source = work or default_work(), data or settings.data
     fitting = FitSettings(
         device=device or settings.device, members=folds, epochs=epochs, beats=beats
@@ -235,4 +241,4 @@ def ablate(
     text = f"{conditions_of(fitting, seeds=seeds, command=command)}\n\n{markdown_of(results)}"
     typer.echo(text)
     if page is not None:
-        put_between(page, text, name="ablation on ds2" if ds2 else "ablation")
+        put_between(page, text, name=place)

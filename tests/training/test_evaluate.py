@@ -1,6 +1,7 @@
 import io
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from ecg.reader import read_record
 from ecg.script import Step
 from ecg.simulator import Simulator, write_wfdb
 from tests.edf import write_edf
-from training.errors import FiguresError, MarkersError
+from training.errors import FiguresError, MarkersError, PlaceError
 from training.evaluate import run
 from training.found import write_found
 from training.hearing import evaluate
@@ -187,16 +188,26 @@ def test_what_cannot_be_written_or_shown_is_said_before_anything_is_heard(
         raise AssertionError("records were heard")
 
     monkeypatch.setattr("training.evaluate.evaluate", hear)
-    page, curves = tmp_path / "page.md", tmp_path / "curves.json"
+    attempt = partial(run, directory, weights=weights, device="cpu")
+    file, page, curves = (tmp_path / name for name in ("file", "page.md", "curves.json"))
+    file.touch()
+    with pytest.raises(PlaceError, match="is a folder: name a file"):
+        attempt(json_file=tmp_path)
+    with pytest.raises(PlaceError, match=r"into .*file/no \(Not a directory\)"):
+        attempt(report=file / "no" / "page.html")
+    with pytest.raises(PlaceError, match=r"into .*file \(File exists\): name another folder"):
+        attempt(annotations=file)
+    with pytest.raises(PlaceError, match="is a folder: name a file"):
+        attempt(markdown=[tmp_path])
     page.write_text("no markers here\n")
     with pytest.raises(MarkersError, match="has no place for these figures"):
-        run(directory, weights=weights, device="cpu", markdown=[tmp_path / "new.md", page])
+        attempt(markdown=[tmp_path / "new.md", page])
     for text in ("{}", "[]", '{"noise": 3}', "not JSON"):
         curves.write_text(text)
         with pytest.raises(FiguresError, match="noise curves"):
-            run(directory, weights=weights, device="cpu", noise=curves)
+            attempt(noise=curves)
     with pytest.raises(FiguresError, match="holds no noise curves"):
-        run(directory, weights=weights, device="cpu", noise=tmp_path / "none.json")
+        attempt(noise=tmp_path / "none.json")
 
 
 def test_an_edf_file_with_annotations_is_evaluated_and_reported(
