@@ -12,7 +12,7 @@ from rich.console import Console
 
 from ecg.annotation import read_annotations
 from ecg.checkpoint import save
-from ecg.errors import CheckpointError, RecordError
+from ecg.errors import CheckpointError, EcgError, RecordError
 from ecg.judge import Judge
 from ecg.marks import EXTENSION
 from ecg.metrics import NOT_JUDGED
@@ -208,6 +208,25 @@ def test_what_cannot_be_written_or_shown_is_said_before_anything_is_heard(
             attempt(noise=curves)
     with pytest.raises(FiguresError, match="holds no noise curves"):
         attempt(noise=tmp_path / "none.json")
+
+
+@pytest.mark.parametrize(
+    ("header", "says"),
+    [
+        ("hello\nworld is\n", "cannot be read: it is not WFDB"),
+        ("", "cannot be read: it is not WFDB"),
+        ("fast 2 0 3840\n" + 2 * "fast.dat 16 1000/mV\n", "got 0 Hz"),
+    ],
+    ids=["text", "empty", "no rate"],
+)
+def test_a_damaged_header_is_a_message(
+    directory: Path, weights: Path, tmp_path: Path, header: str, says: str
+) -> None:
+    for suffix in (".dat", ".atr"):
+        (tmp_path / f"fast{suffix}").write_bytes((directory / f"fast{suffix}").read_bytes())
+    (tmp_path / "fast.hea").write_text(header)
+    with pytest.raises(EcgError, match=says):
+        run(tmp_path, weights=weights, device="cpu")
 
 
 def test_an_edf_file_with_annotations_is_evaluated_and_reported(
