@@ -21,7 +21,7 @@ from training.page import check_place
 from training.report import write_report
 from training.scorecard import scorecard
 from training.seeds import Beats, checkpoints, compared
-from training.selection import select
+from training.selection import called, select
 from training.split import MITDB, NAMED, database_of
 from training.tables import table_of, write_markdown
 
@@ -104,7 +104,7 @@ def run(
     names = select(directory, records)
     # whoever asks for a list of MIT-BIH means its people, whatever the folder is called
     database = MITDB if records.lower() in NAMED else database_of(directory)
-    bar_from_ci(names, database=database)
+    bar_from_ci([called(name) for name in names], database=database)
     place = f"{Path(directory).name} {records.lower()}"
     for page in markdown:
         check_place(page, name=place)
@@ -162,7 +162,7 @@ def run(
 
 
 def _minutes(directory: str | Path, names: Sequence[str]) -> float | None:
-    """Return how long the records are, None if a header does not say it or, of EDF, is not there."""
+    """Return how long the records are, None if a header, which EDF files lack, does not say it."""
     try:
         heads = [wfdb.rdheader(str(Path(directory) / name)) for name in names]
         return float(sum((head.sig_len or 0) / head.fs / 60 for head in heads))

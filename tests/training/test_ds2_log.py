@@ -110,6 +110,10 @@ def test_no_automatic_run_hears_records_that_examine(
     monkeypatch.setenv("CI", value)
     with pytest.raises(RecordError, match=f"100 examine and are never .* got CI={value}"):
         run(made_up, records="101,100", weights=weights, device="cpu", checkout=checkout)
+    (made_up / "100.edf").touch()
+    (made_up / "100.edf.atr").write_bytes((made_up / "100.atr").read_bytes())
+    with pytest.raises(RecordError, match="100 examine and are never"):
+        run(made_up, records="100.edf", weights=weights, device="cpu", checkout=checkout)
     assert (checkout / LOG).read_text() == HEAD
     run(made_up, records="101", weights=weights, device="cpu", checkout=checkout,
         console=Console(file=io.StringIO()))  # fmt: skip

@@ -309,7 +309,7 @@ def test_unjudged_beats_are_written_as_unclassifiable(directory: Path, tmp_path:
 
 def test_records_are_selected_by_name_list_or_all(directory: Path) -> None:
     assert select(directory, "all") == ("calm", "fast", "off")
-    assert select(directory, "off, calm") == ("off", "calm")
+    assert select(directory, "off, calm, off") == ("off", "calm")
 
 
 @pytest.mark.parametrize(
@@ -323,6 +323,17 @@ def test_records_are_selected_by_name_list_or_all(directory: Path) -> None:
 def test_records_that_are_not_there_are_named(directory: Path, records: str, says: str) -> None:
     with pytest.raises(RecordError, match=says):
         select(directory, records)
+
+
+def test_records_that_are_called_the_same_are_refused(directory: Path, tmp_path: Path) -> None:
+    (tmp_path / "calm.hea").touch()
+    (tmp_path / "calm.edf").touch()
+    for name in ("calm.atr", "calm.edf.atr"):
+        (tmp_path / name).write_bytes((directory / "calm.atr").read_bytes())
+    for records in ("all", "calm,calm.edf"):
+        with pytest.raises(RecordError, match=r"are both called calm: name one of them"):
+            select(tmp_path, records)
+    assert select(tmp_path, "calm.edf") == ("calm.edf",)
 
 
 def test_records_without_beats_are_refused(tmp_path: Path) -> None:
