@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import rhythmwatch
+from stream.settings import Settings
 from tests import commandline
 
 ROOT = Path(__file__).parents[1]
@@ -127,6 +128,16 @@ def test_what_cannot_be_done_is_a_message(
     assert done.returncode == status, done.stderr
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("role", ["score", "archive"])
+def test_health_says_that_a_role_watches(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], role: str
+) -> None:
+    monkeypatch.setattr(rhythmwatch.Door, "enter", lambda *_: Settings())
+    monkeypatch.setattr("stream.health.unwatched", lambda *_, **__: frozenset())
+    rhythmwatch.app(["health", role], standalone_mode=False)
+    assert capsys.readouterr().out == f"{role} watches every partition\n"
 
 
 def test_what_the_system_refuses_is_a_message(
