@@ -111,6 +111,8 @@ def odd_records(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("demo --headless --json no/folder.json", 2, "no figures can be written"),
         ("score --metrics-port 99999", 2, "--metrics-port"),
         ("simulate --seed -1", 2, "--seed"),
+        ("train --seed -1", 2, "--seed"),
+        ("train --data {odd} --databases 'mitdb, svdb'", 1, "no mitdb in"),
         ("topics --bootstrap 127.0.0.1", 2, "--bootstrap cannot be used"),
         ("dashboard --bootstrap broker", 2, "--bootstrap cannot be used"),
         ("replay --stream-id a/b", 2, "a stream id is"),
@@ -124,7 +126,7 @@ def odd_records(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_what_cannot_be_done_is_a_message(
     tmp_path: Path, odd_records: Path, words: str, status: int, said: str
 ) -> None:
-    done = run(words.format(odd=odd_records).split(), folder=tmp_path)
+    done = run(shlex.split(words.format(odd=odd_records)), folder=tmp_path)
     assert done.returncode == status, done.stderr
     assert said in done.stderr
     assert "Traceback" not in done.stderr

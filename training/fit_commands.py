@@ -21,9 +21,7 @@ from training.front import (
 @app.command(rich_help_panel="Model")
 def train(
     context: typer.Context,
-    data: Annotated[
-        Path | None, typer.Option(help="Folder that holds mitdb and svdb; else as set.")
-    ] = None,
+    data: DataOption = None,
     out: Annotated[
         Path | None, typer.Option(help="Weights file to write; else the shipped one.")
     ] = None,
@@ -31,7 +29,7 @@ def train(
         str, typer.Option(help="What to learn from, separated by commas.")
     ] = "mitdb,svdb,vfdb,challenge2017,challenge2015,nstdb",
     epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the beats.")] = None,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same model.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same model.")] = 0,
     seeds: Annotated[
         int, typer.Option(min=1, help="Models of so many seeds, of which all the shipped is made.")
     ] = 5,
@@ -66,7 +64,7 @@ def train(
     from training.records import DATABASES
     from training.train import train
 
-    names = tuple(databases.split(","))
+    names = tuple(dict.fromkeys(name.strip() for name in databases.split(",")))
     if not {"mitdb"} <= set(names) <= set(DATABASES):
         raise typer.BadParameter(f"must be mitdb and any of {', '.join(DATABASES)}: {databases}")
     fitting = FitSettings(device=device or settings.device, seed=seed)
