@@ -50,7 +50,7 @@ def run(
     Parameters
     ----------
     directory : str or Path
-        WFDB records with beat annotations (``.atr``).
+        WFDB records with beat annotations (``.atr``), or EDF files (``.edf.atr``).
     records : str
         ``all``, ``ds1``, ``ds2``, ``ds2-strict``, or names with commas between.
     json_file : str or Path, optional

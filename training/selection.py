@@ -1,11 +1,14 @@
 """Which records of a directory are evaluated."""
 
+import logging
 from pathlib import Path
 
 from ecg.annotation import read_annotations
 from ecg.errors import RecordError
 from ecg.reader import record_names
 from training.split import NAMED
+
+logger = logging.getLogger(__name__)
 
 
 def select(directory: str | Path, records: str) -> tuple[str, ...]:
@@ -37,6 +40,11 @@ def select(directory: str | Path, records: str) -> tuple[str, ...]:
                 f"no record in {directory} has beat annotations (.atr) to score against; "
                 "name a directory that has them, such as mitdb"
             )
+        if without := [name for name in there if name not in names]:
+            logger.warning(
+                "%d of %d records in %s have no beat annotations (.atr) and are left out: %s",
+                len(without), len(there), directory, ", ".join(without),
+            )  # fmt: skip
         return _apart(names, directory)
     names = NAMED.get(records.lower()) or tuple(
         dict.fromkeys(name.strip() for name in records.split(",") if name.strip())

@@ -336,13 +336,21 @@ def test_records_that_are_called_the_same_are_refused(directory: Path, tmp_path:
     assert select(tmp_path, "calm.edf") == ("calm.edf",)
 
 
-def test_records_without_beats_are_refused(tmp_path: Path) -> None:
+def test_records_without_beats_are_refused(
+    directory: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     write_wfdb(tmp_path, "bare", Simulator(SINUS, fs=250))
     (tmp_path / "bare.atr").unlink()
     with pytest.raises(RecordError, match="name a directory that has them"):
         select(tmp_path, "all")
     with pytest.raises(RecordError, match=r"bare in .* has no beat annotations"):
         select(tmp_path, "bare")
+    # among others they are left out, which is said
+    (tmp_path / "calm.hea").touch()
+    (tmp_path / "calm.atr").write_bytes((directory / "calm.atr").read_bytes())
+    assert select(tmp_path, "all") == ("calm",)
+    assert "1 of 2 records in" in caplog.text
+    assert "left out: bare" in caplog.text
 
 
 def test_absent_weights_say_how_to_make_them(directory: Path, tmp_path: Path) -> None:
