@@ -186,7 +186,7 @@ def read_annotations(
     Raises
     ------
     RecordError
-        If there is no such file, or it is not an annotation file.
+        If there is no such file, or it is damaged or not an annotation file.
     """
     file = Path(f"{path}.{extension}")
     if not file.is_file():
@@ -201,6 +201,9 @@ def read_annotations(
     # wfdb checks nothing: damaged bytes surface as whatever numpy or pandas raise
     except (ValueError, IndexError, KeyError, TypeError, UnicodeDecodeError, OSError) as error:
         raise RecordError(f"{file} cannot be read as WFDB annotations: {error}") from error
+    # a note more than annotations, of which nobody knows whose it is
+    if not len(found.sample) == len(found.symbol) == len(found.aux_note):
+        raise RecordError(f"{file} is damaged: it has a note of no annotation; fetch it again")
     samples = np.asarray(found.sample, dtype=np.int64)
     if fs is not None and found.fs is not None and found.fs != fs:
         samples = np.rint(samples * fs / found.fs).astype(np.int64)

@@ -4,9 +4,10 @@
 ``docs/reference/messages``.
 """
 
+import argparse
 import inspect
 import json
-import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -96,5 +97,14 @@ def write(directory: Path) -> list[Path]:
     return written
 
 
+def main(words: Sequence[str] | None = None) -> None:
+    """Write the schemas into the directory that the command line names."""
+    parser = argparse.ArgumentParser(
+        prog="python -m stream.schemas", description="Write the JSON Schema of every message."
+    )
+    parser.add_argument("directory", type=Path, help="where the files go; it is made")
+    write(parser.parse_args(words).directory)
+
+
 if __name__ == "__main__":
-    write(Path(sys.argv[1]))
+    main()

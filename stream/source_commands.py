@@ -61,7 +61,7 @@ def replay(
 
     [bold]Examples[/bold]
       rhythmwatch replay
-      rhythmwatch replay mitdb/100 mitdb/208 --loop
+      rhythmwatch replay mitdb/101 mitdb/208 --loop
       rhythmwatch replay /srv/ecg/mitdb --speed 10
     """
     settings = door(context).enter(context.info_name)

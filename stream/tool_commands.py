@@ -104,4 +104,4 @@ def health(
     if silent:
         typer.echo(f"no {role} watches partitions {', '.join(map(str, sorted(silent)))}", err=True)
         raise typer.Exit(1)
-    typer.echo(f"every partition has a {role}")
+    typer.echo(f"{role} watches every partition")

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import rhythmwatch
+from stream.settings import Settings
 from tests import commandline
 
 ROOT = Path(__file__).parents[1]
@@ -110,21 +111,35 @@ def odd_records(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("demo --headless --json no/folder.json", 2, "no figures can be written"),
         ("score --metrics-port 99999", 2, "--metrics-port"),
         ("simulate --seed -1", 2, "--seed"),
+        ("train --seed -1", 2, "--seed"),
+        ("train --data {odd} --databases 'mitdb, svdb'", 1, "no mitdb in"),
         ("topics --bootstrap 127.0.0.1", 2, "--bootstrap cannot be used"),
         ("dashboard --bootstrap broker", 2, "--bootstrap cannot be used"),
         ("replay --stream-id a/b", 2, "a stream id is"),
         ("replay {odd}", 1, "none of the 2 records"),
         ("archive --to {odd}", 1, "did not write"),
+        ("search --json {odd}", 1, "is a folder: name a file"),
+        ("ablate --page {odd}", 1, "is a folder: name a file"),
         ("replay /etc/hostname/x", 1, "no record"),
     ],
 )
 def test_what_cannot_be_done_is_a_message(
     tmp_path: Path, odd_records: Path, words: str, status: int, said: str
 ) -> None:
-    done = run(words.format(odd=odd_records).split(), folder=tmp_path)
+    done = run(shlex.split(words.format(odd=odd_records)), folder=tmp_path)
     assert done.returncode == status, done.stderr
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("role", ["score", "archive"])
+def test_health_says_that_a_role_watches(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], role: str
+) -> None:
+    monkeypatch.setattr(rhythmwatch.Door, "enter", lambda *_: Settings())
+    monkeypatch.setattr("stream.health.unwatched", lambda *_, **__: frozenset())
+    rhythmwatch.app(["health", role], standalone_mode=False)
+    assert capsys.readouterr().out == f"{role} watches every partition\n"
 
 
 def test_what_the_system_refuses_is_a_message(

@@ -70,6 +70,13 @@ def test_settings_in_the_guide_are_accepted(
         settings.load(path)
 
 
+def test_every_command_is_in_the_table_of_commands() -> None:
+    rows = re.findall(r"^\| (`rhythmwatch .*?) \|", (ROOT / "README.md").read_text(), re.MULTILINE)
+    listed = " ".join(rows).replace("`", "").replace(",", "")
+    for words in NAMES:
+        assert f" {' '.join(words)}" in listed
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_link_to_a_file_leads_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):

@@ -3,6 +3,7 @@
 TrainingError             of ``ecg.errors.EcgError``
     FiguresError          a file of figures has not those that were to be shown
     MarkersError          a page has no place for the figures that were to be written into it
+    PlaceError            what was asked for cannot be written where it was to go
     ProcessDiedError      a process that works for the command ended before its work did
     SpaceError            a search space that cannot be searched
 """
@@ -20,6 +21,10 @@ class FiguresError(TrainingError):
 
 class MarkersError(TrainingError):
     """A page has no place for the figures that were to be written into it."""
+
+
+class PlaceError(TrainingError):
+    """What was asked for cannot be written where it was to go."""
 
 
 class ProcessDiedError(TrainingError):

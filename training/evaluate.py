@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from ecg.checkpoint import SHIPPED, load
 from ecg.metrics import LEARNING_S
 from training.ds2_log import HERE, bar_from_ci, log_run
+from training.files import check_file, check_folder
 from training.found import write_found
 from training.hearing import evaluate
 from training.noise_curves import read_curves
@@ -20,8 +21,8 @@ from training.page import check_place
 from training.report import write_report
 from training.scorecard import scorecard
 from training.seeds import Beats, checkpoints, compared
-from training.selection import select
-from training.split import database_of
+from training.selection import called, select
+from training.split import MITDB, NAMED, database_of
 from training.tables import table_of, write_markdown
 
 logger = logging.getLogger(__name__)
@@ -49,7 +50,7 @@ def run(
     Parameters
     ----------
     directory : str or Path
-        WFDB records with beat annotations (``.atr``).
+        WFDB records with beat annotations (``.atr``), or EDF files (``.edf.atr``).
     records : str
         ``all``, ``ds1``, ``ds2``, ``ds2-strict``, or names with commas between.
     json_file : str or Path, optional
@@ -86,8 +87,8 @@ def run(
     Raises
     ------
     EcgError
-        If a record, the weights, the noise curves or a page cannot be used; nothing is
-        written then.
+        If a record, the weights, the noise curves or a page cannot be used, or a file cannot be
+        written; nothing is written then.
     """
     out = console or Console()
     judge = load(weights, device=device)
@@ -101,14 +102,17 @@ def run(
         console=Console(stderr=True),
     )
     names = select(directory, records)
-    database = database_of(directory)
-    bar_from_ci(names, database=database)
+    # whoever asks for a list of MIT-BIH means its people, whatever the folder is called
+    database = MITDB if records.lower() in NAMED else database_of(directory)
+    bar_from_ci([called(name) for name in names], database=database)
     place = f"{Path(directory).name} {records.lower()}"
     for page in markdown:
         check_place(page, name=place)
     for file in (json_file, report):
-        if file is not None:
-            Path(file).parent.mkdir(parents=True, exist_ok=True)
+        if file is not None and str(file) != "-":
+            check_file(file)
+    if annotations is not None:
+        check_folder(annotations)
     beats = Beats() if others else None
     with bar:
         minutes = _minutes(directory, names)
@@ -139,12 +143,13 @@ def run(
     if card["qrs"]["se"] is None:
         logger.warning("nothing is scored: no annotated beat comes after the first %g s", from_s)
     text = json.dumps(card, indent=2) + "\n"
-    if json_file is not None and str(json_file) != "-":
-        Path(json_file).write_text(text, encoding="utf-8")
+    # shown first: a disk may have become full meanwhile
     if str(json_file) == "-":
         out.file.write(text)
     else:
         out.print(table_of(card))
+    if json_file is not None and str(json_file) != "-":
+        Path(json_file).write_text(text, encoding="utf-8")
     if annotations is not None:
         for one in heard:
             write_found(annotations, one)
@@ -157,9 +162,10 @@ def run(
 
 
 def _minutes(directory: str | Path, names: Sequence[str]) -> float | None:
-    """Return how long the records are, None if one has no header to say it: an EDF file."""
-    paths = [Path(directory) / name for name in names]
-    if not all(path.with_name(f"{path.name}.hea").is_file() for path in paths):
+    """Return how long the records are, None if a header, which EDF files lack, does not say it."""
+    try:
+        heads = [wfdb.rdheader(str(Path(directory) / name)) for name in names]
+        return float(sum((head.sig_len or 0) / head.fs / 60 for head in heads))
+    # whatever wfdb stumbles over in a damaged header: reading the record says what is wrong
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, OSError):
         return None
-    heads = (wfdb.rdheader(str(path)) for path in paths)
-    return float(sum((head.sig_len or 0) / head.fs / 60 for head in heads))

@@ -17,7 +17,11 @@ from training.front import (
 def evaluate(
     context: typer.Context,
     directory: Annotated[
-        Path, typer.Argument(help="Folder of annotated WFDB records, here or under the data one.")
+        Path,
+        typer.Argument(
+            help="Folder of annotated records (NAME.atr; of an EDF file NAME.edf.atr), here or "
+            "under the data one."
+        ),
     ],
     records: Annotated[
         str, typer.Option(help="all, ds1, ds2, ds2-strict, or names with commas between.")
@@ -56,7 +60,7 @@ def evaluate(
 
     [bold]Examples[/bold]
       rhythmwatch evaluate mitdb --records ds2
-      rhythmwatch evaluate mitdb --records 100,119 --json - --annotations found
+      rhythmwatch evaluate mitdb --records 101,119 --json - --annotations found
       rhythmwatch evaluate mitdb --records ds1 --report ds1.html
       rhythmwatch evaluate mitdb --records ds2 --seeds seeds --why release
     """

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Files that are there whole or not at all, and whether they can be written where they shall go."""
 
 import hashlib
 import os
@@ -6,6 +6,45 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
+
+from training.errors import PlaceError
+
+
+def check_file(path: str | Path) -> None:
+    """Make sure that a file can be written, before work whose figures would be lost.
+
+    The folder that it goes into is made.
+
+    Raises
+    ------
+    PlaceError
+        If it cannot be written.
+    """
+    file = Path(path)
+    check_folder(file.parent)
+    if file.is_dir():
+        raise PlaceError(f"{file} is a folder: name a file in it")
+    if file.exists() and not os.access(file, os.W_OK):
+        raise PlaceError(f"{file} is there and cannot be written: name another file")
+
+
+def check_folder(path: str | Path) -> None:
+    """Make sure that files can be written into a folder, which is made.
+
+    Raises
+    ------
+    PlaceError
+        If they cannot.
+    """
+    folder = Path(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise PlaceError(
+            f"nothing can be written into {folder} ({error.strerror}): name another folder"
+        ) from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PlaceError(f"nothing can be written into {folder}: name another folder")
 
 
 def write_whole(file: Path, write: Callable[[IO[bytes]], None]) -> None:

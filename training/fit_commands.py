@@ -21,9 +21,7 @@ from training.front import (
 @app.command(rich_help_panel="Model")
 def train(
     context: typer.Context,
-    data: Annotated[
-        Path | None, typer.Option(help="Folder that holds mitdb and svdb; else as set.")
-    ] = None,
+    data: DataOption = None,
     out: Annotated[
         Path | None, typer.Option(help="Weights file to write; else the shipped one.")
     ] = None,
@@ -31,7 +29,7 @@ def train(
         str, typer.Option(help="What to learn from, separated by commas.")
     ] = "mitdb,svdb,vfdb,challenge2017,challenge2015,nstdb",
     epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the beats.")] = None,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same model.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same model.")] = 0,
     seeds: Annotated[
         int, typer.Option(min=1, help="Models of so many seeds, of which all the shipped is made.")
     ] = 5,
@@ -66,7 +64,7 @@ def train(
     from training.records import DATABASES
     from training.train import train
 
-    names = tuple(databases.split(","))
+    names = tuple(dict.fromkeys(name.strip() for name in databases.split(",")))
     if not {"mitdb"} <= set(names) <= set(DATABASES):
         raise typer.BadParameter(f"must be mitdb and any of {', '.join(DATABASES)}: {databases}")
     fitting = FitSettings(device=device or settings.device, seed=seed)
@@ -129,6 +127,7 @@ def search(
       rhythmwatch search --space space.toml --trials 16 --json search.json
     """
     settings = enter(context)
+    from training.files import check_file
     from training.fit import FitSettings
     from training.records import observed_to_learn
     from training.search import json_of, markdown_of, search
@@ -136,6 +135,8 @@ def search(
     from training.store import default_work
 
     chosen = read_space(space or [])
+    if json_file is not None:
+        check_file(json_file)
     where = work or default_work()
     rounds = tuple(f"epochs of round {k + 1}" for k in range(halvings + 1))
     with bars("records", *rounds) as show:
@@ -198,7 +199,7 @@ def ablate(
     from training.ds2_log import bar_from_ci, log_run
     from training.fit import FitSettings
     from training.ingredients import LIVE, rows_named
-    from training.page import put_between
+    from training.page import check_place, put_between
     from training.records import observed_both_ways
     from training.split import DS2
     from training.store import default_work
@@ -212,6 +213,9 @@ def ablate(
         raise typer.BadParameter(
             f"the log of DS2 notes the row {LIVE!r}: name it, too", param_hint="--rows"
         )
+    place = "ablation on ds2" if ds2 else "ablation"
+    if page is not None:
+        check_place(page, name=place)
     where, source = work or default_work(), data or settings.data
     fitting = FitSettings(
         device=device or settings.device, members=folds, epochs=epochs, beats=beats
@@ -235,4 +239,4 @@ def ablate(
     text = f"{conditions_of(fitting, seeds=seeds, command=command)}\n\n{markdown_of(results)}"
     typer.echo(text)
     if page is not None:
-        put_between(page, text, name="ablation on ds2" if ds2 else "ablation")
+        put_between(page, text, name=place)

@@ -12,7 +12,11 @@ DeviceOption = Annotated[
     Device | None, typer.Option("--device", help="Where the model runs; else as set.")
 ]
 DataOption = Annotated[
-    Path | None, typer.Option(help="Folder that holds mitdb and svdb; else as set.")
+    Path | None,
+    typer.Option(
+        help="Folder that holds mitdb, svdb, vfdb, challenge2017, nstdb and, for train, "
+        "challenge2015; else as set."
+    ),
 ]
 WorkOption = Annotated[
     Path | None, typer.Option("--work", help="Where work is kept; else in the user's cache.")

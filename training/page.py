@@ -3,19 +3,23 @@
 from pathlib import Path
 
 from training.errors import MarkersError
+from training.files import check_file
 
 BEGIN, END = "<!-- figures: {name} -->", "<!-- end of figures -->"
 """What stands around figures in a page; what is between is replaced."""
 
 
 def check_place(path: str | Path, *, name: str) -> None:
-    """Make sure that ``put_between`` can write into a page.
+    """Make sure that ``put_between`` can write into a page, whose folder is made.
 
     Raises
     ------
+    PlaceError
+        If it cannot be written.
     MarkersError
         If the page exists and has no markers of ``name``.
     """
+    check_file(path)
     if Path(path).exists():
         _around(Path(path), name)
 

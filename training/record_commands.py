@@ -69,7 +69,7 @@ def records_download(
 
     [bold]Examples[/bold]
       rhythmwatch records download mitdb
-      rhythmwatch records download mitdb --records 100,119,208
+      rhythmwatch records download mitdb --records 101,119,208
     """
     settings = enter(context)
 

@@ -10,7 +10,7 @@ from ecg.reader import record_names
 from training import noise
 from training.ablation import Observed
 from training.of_rhythm import fibrillation_records, rhythms_named
-from training.split import DS1, DS2, check_apart
+from training.split import DS1, DS2, MITDB, check_apart
 from training.store import NOISY, Kind, observe
 
 BEAT_DATABASES = ("mitdb", "svdb")
@@ -81,9 +81,10 @@ def training_paths(data: Path, databases: tuple[str, ...]) -> list[Path]:
     for database in databases:
         directory = data / database
         if not directory.is_dir():
+            without = "" if database == MITDB else " (train can do without it: see --databases)"
             raise RecordError(
-                f"no {database} in {data}: fetch it with: rhythmwatch records download {database}, "
-                f"or leave it out with --databases"
+                f"no {database} in {data}: fetch it with: rhythmwatch records download {database}"
+                f"{without}"
             )
         if database != NOISE:
             paths += [directory / name for name in _names(directory)]

@@ -6,6 +6,7 @@ published table uses. It has one flaw: records 201 (DS1) and 202 (DS2) are the
 same person. ``DS2_STRICT`` leaves 202 out.
 """
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -38,20 +39,37 @@ DS2_STRICT = tuple(name for name in DS2 if name not in SAME_PERSON)
 NAMED = {"ds1": DS1, "ds2": DS2, "ds2-strict": DS2_STRICT}
 """The lists that may be asked for by name."""
 
+_DATABASE_OF_FOLDER = {
+    **{name: name for name in (MITDB, "nstdb", "svdb", "vfdb", "challenge2015", "challenge2017")},
+    "mit-bih-arrhythmia-database": MITDB,
+    "mit-bih-noise-stress-test-database": "nstdb",
+    "mit-bih-supraventricular-arrhythmia-database": "svdb",
+    "mit-bih-malignant-ventricular-ectopy-database": "vfdb",
+}
+"""Databases by the names that folders of them have, the long ones in PhysioNet's archives."""
+
+_VERSION = re.compile(r"-\d+\.\d.*")
+
 
 def database_of(directory: str | Path) -> str:
-    """Return the database that a folder holds: its name, or that of MIT-BIH above it.
+    """Return the database that a folder holds: the one that it or a folder above it is called by.
 
-    PhysioNet has a database in a folder of its version: ``mitdb/1.0.0``.
+    The innermost folder that is known counts, whatever its version and its capitals; where none
+    is, the folder's own name is returned.
 
     Examples
     --------
-    >>> database_of("data/svdb"), database_of("physionet.org/files/mitdb/1.0.0")
-    ('svdb', 'mitdb')
+    >>> database_of("physionet.org/files/mitdb/1.0.0"), database_of("/home/mitdb/data/svdb")
+    ('mitdb', 'svdb')
+    >>> database_of("mit-bih-arrhythmia-database-1.0.0"), database_of("/home/me/hospital")
+    ('mitdb', 'hospital')
     """
     path = Path(directory)
-    above = [*path.absolute().parts, *path.resolve().parts]
-    return next((part for part in above if part in (MITDB, "nstdb")), path.resolve().name)
+    # as it is called first: a link may be the only one that says what it leads to
+    inwards = (*path.resolve().parts, *path.absolute().parts)
+    names = (_VERSION.sub("", part.casefold()) for part in reversed(inwards))
+    known = (_DATABASE_OF_FOLDER[name] for name in names if name in _DATABASE_OF_FOLDER)
+    return next(known, path.resolve().name)
 
 
 def person_of(record: str) -> str:

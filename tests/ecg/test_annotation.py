@@ -154,8 +154,13 @@ def test_absent_file_is_named_when_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [b"\xff" * 7, b"this is text" * 9, bytes(range(256)) * 5],
-    ids=["odd", "text", "bytes"],
+    [
+        b"\xff" * 7,
+        b"this is text" * 9,
+        bytes(range(256)) * 5,
+        b"\x0a\x04" + 2 * b"\x02\xfc(N" + b"\0\0",  # one beat with two notes
+    ],
+    ids=["odd", "text", "bytes", "notes"],
 )
 def test_file_that_holds_no_annotations_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "bad.atr").write_bytes(content)

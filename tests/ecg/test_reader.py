@@ -199,6 +199,15 @@ def test_header_without_sums_and_with_a_wrong_first_value_is_read(tmp_path: Path
     assert read_record(path).samples[0].tolist() == [0, 1]
 
 
+def test_signal_with_a_skew_is_read_where_it_belongs(tmp_path: Path) -> None:
+    path = write(tmp_path, digital=np.array([[10 * k, k] for k in range(1, 9)]))
+    header = path.with_suffix(".hea")
+    header.write_text(header.read_text().replace("made.dat 16 ", "made.dat 16:3 ", 1))
+    samples = read_record(path).samples
+    assert samples[:, 0].tolist() == [40, 50, 60, 70, 80, MISSING, MISSING, MISSING]
+    assert samples[:, 1].tolist() == [1, 2, 3, 4, 5, 6, 7, 8]
+
+
 def test_segments_of_different_gain_are_read_as_one_record(tmp_path: Path) -> None:
     write(tmp_path, "one", digital=np.array([[200, 0]] * 100), gain=200.0)
     write(tmp_path, "two", digital=np.array([[100, 0]] * 50), gain=100.0)

@@ -14,7 +14,7 @@ from ecg.alarm_cycle import PatientAlarms
 from stream import topics
 from stream.alarm_output import alarm_message, trend_message
 from stream.messages import ActionMessage, FindingsMessage, PatientMessage
-from stream.schemas import TYPES, files, schemas
+from stream.schemas import TYPES, files, main, schemas
 from stream.wire import decode_waveform, encode, encode_waveform
 from tests.story import START_NS, Story, regular
 
@@ -25,6 +25,17 @@ PAGE = (SHIPPED / "README.md").read_text(encoding="utf-8")
 def test_the_shipped_schemas_are_the_generated_ones() -> None:
     shipped = {p.name: p.read_text(encoding="utf-8") for p in SHIPPED.glob("*.schema.json")}
     assert shipped == files(), f"run: python -m stream.schemas {SHIPPED}"
+
+
+def test_schemas_are_written_where_the_command_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match="0"):
+        main(["--help"])
+    assert not list(tmp_path.iterdir())
+    main(["new/schemas"])
+    assert {path.name for path in (tmp_path / "new" / "schemas").iterdir()} == set(files())
 
 
 @pytest.mark.parametrize("name", sorted(TYPES))

@@ -1,6 +1,7 @@
 """Settings: where they come from, and what is said about a wrong one."""
 
 import base64
+import re
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,11 @@ def test_defaults_when_nothing_is_set() -> None:
 
 def test_example_file_shows_the_defaults() -> None:
     assert settings.load(EXAMPLE) == settings.load()
+
+
+def test_example_file_lists_every_setting() -> None:
+    listed = set(re.findall(r"^(?:# )?\[*(\w+)(?: =|\])", EXAMPLE.read_text(), flags=re.MULTILINE))
+    assert listed >= {*settings.Settings.model_fields, *settings.EndpointSettings.model_fields}
 
 
 def test_file_is_found_in_the_working_directory(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from ecg.script import Step
 from ecg.simulator import Simulator, write_wfdb
 from training.ds2_log import HERE, LOG, commit_of, log_run
 from training.evaluate import run
+from training.split import DS2_STRICT
 
 HEAD = "# Log\n\n| date |\n|---|\n"
 
@@ -109,6 +110,10 @@ def test_no_automatic_run_hears_records_that_examine(
     monkeypatch.setenv("CI", value)
     with pytest.raises(RecordError, match=f"100 examine and are never .* got CI={value}"):
         run(made_up, records="101,100", weights=weights, device="cpu", checkout=checkout)
+    (made_up / "100.edf").touch()
+    (made_up / "100.edf.atr").write_bytes((made_up / "100.atr").read_bytes())
+    with pytest.raises(RecordError, match="100 examine and are never"):
+        run(made_up, records="100.edf", weights=weights, device="cpu", checkout=checkout)
     assert (checkout / LOG).read_text() == HEAD
     run(made_up, records="101", weights=weights, device="cpu", checkout=checkout,
         console=Console(file=io.StringIO()))  # fmt: skip
@@ -122,6 +127,19 @@ def test_a_record_of_another_database_is_nobody_who_examines(
     run(other, records="100", weights=weights, device="cpu", checkout=checkout,
         console=Console(file=io.StringIO()))  # fmt: skip
     assert (checkout / LOG).read_text() == HEAD
+
+
+def test_a_list_of_ds2_is_of_those_who_examine_whatever_the_folder_is_called(
+    checkout: Path, made_up: Path, weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CI", "1")
+    other = made_up.rename(made_up.with_name("hospital"))
+    for name in DS2_STRICT:
+        for suffix in (".hea", ".dat", ".atr"):
+            there = (other / f"101{suffix}").read_bytes()
+            (other / f"{name}{suffix}").write_bytes(there.replace(b"101", name.encode()))
+    with pytest.raises(RecordError, match="examine and are never run automatically"):
+        run(other, records="DS2-strict", weights=weights, device="cpu", checkout=checkout)
 
 
 def test_a_look_at_the_detector_alone_is_noted_with_dashes_for_the_rest(checkout: Path) -> None:

@@ -1,6 +1,7 @@
 import io
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from rich.console import Console
 
 from ecg.annotation import read_annotations
 from ecg.checkpoint import save
-from ecg.errors import CheckpointError, RecordError
+from ecg.errors import CheckpointError, EcgError, RecordError
 from ecg.judge import Judge
 from ecg.marks import EXTENSION
 from ecg.metrics import NOT_JUDGED
@@ -20,7 +21,7 @@ from ecg.reader import read_record
 from ecg.script import Step
 from ecg.simulator import Simulator, write_wfdb
 from tests.edf import write_edf
-from training.errors import FiguresError, MarkersError
+from training.errors import FiguresError, MarkersError, PlaceError
 from training.evaluate import run
 from training.found import write_found
 from training.hearing import evaluate
@@ -187,16 +188,45 @@ def test_what_cannot_be_written_or_shown_is_said_before_anything_is_heard(
         raise AssertionError("records were heard")
 
     monkeypatch.setattr("training.evaluate.evaluate", hear)
-    page, curves = tmp_path / "page.md", tmp_path / "curves.json"
+    attempt = partial(run, directory, weights=weights, device="cpu")
+    file, page, curves = (tmp_path / name for name in ("file", "page.md", "curves.json"))
+    file.touch()
+    with pytest.raises(PlaceError, match="is a folder: name a file"):
+        attempt(json_file=tmp_path)
+    with pytest.raises(PlaceError, match=r"into .*file/no \(Not a directory\)"):
+        attempt(report=file / "no" / "page.html")
+    with pytest.raises(PlaceError, match=r"into .*file \(File exists\): name another folder"):
+        attempt(annotations=file)
+    with pytest.raises(PlaceError, match="is a folder: name a file"):
+        attempt(markdown=[tmp_path])
     page.write_text("no markers here\n")
     with pytest.raises(MarkersError, match="has no place for these figures"):
-        run(directory, weights=weights, device="cpu", markdown=[tmp_path / "new.md", page])
+        attempt(markdown=[tmp_path / "new.md", page])
     for text in ("{}", "[]", '{"noise": 3}', "not JSON"):
         curves.write_text(text)
         with pytest.raises(FiguresError, match="noise curves"):
-            run(directory, weights=weights, device="cpu", noise=curves)
+            attempt(noise=curves)
     with pytest.raises(FiguresError, match="holds no noise curves"):
-        run(directory, weights=weights, device="cpu", noise=tmp_path / "none.json")
+        attempt(noise=tmp_path / "none.json")
+
+
+@pytest.mark.parametrize(
+    ("header", "says"),
+    [
+        ("hello\nworld is\n", "cannot be read: it is not WFDB"),
+        ("", "cannot be read: it is not WFDB"),
+        ("fast 2 0 3840\n" + 2 * "fast.dat 16 1000/mV\n", "got 0 Hz"),
+    ],
+    ids=["text", "empty", "no rate"],
+)
+def test_a_damaged_header_is_a_message(
+    directory: Path, weights: Path, tmp_path: Path, header: str, says: str
+) -> None:
+    for suffix in (".dat", ".atr"):
+        (tmp_path / f"fast{suffix}").write_bytes((directory / f"fast{suffix}").read_bytes())
+    (tmp_path / "fast.hea").write_text(header)
+    with pytest.raises(EcgError, match=says):
+        run(tmp_path, weights=weights, device="cpu")
 
 
 def test_an_edf_file_with_annotations_is_evaluated_and_reported(
@@ -279,7 +309,7 @@ def test_unjudged_beats_are_written_as_unclassifiable(directory: Path, tmp_path:
 
 def test_records_are_selected_by_name_list_or_all(directory: Path) -> None:
     assert select(directory, "all") == ("calm", "fast", "off")
-    assert select(directory, "off, calm") == ("off", "calm")
+    assert select(directory, "off, calm, off") == ("off", "calm")
 
 
 @pytest.mark.parametrize(
@@ -295,13 +325,32 @@ def test_records_that_are_not_there_are_named(directory: Path, records: str, say
         select(directory, records)
 
 
-def test_records_without_beats_are_refused(tmp_path: Path) -> None:
+def test_records_that_are_called_the_same_are_refused(directory: Path, tmp_path: Path) -> None:
+    (tmp_path / "calm.hea").touch()
+    (tmp_path / "calm.edf").touch()
+    for name in ("calm.atr", "calm.edf.atr"):
+        (tmp_path / name).write_bytes((directory / "calm.atr").read_bytes())
+    for records in ("all", "calm,calm.edf"):
+        with pytest.raises(RecordError, match=r"are both called calm: name one of them"):
+            select(tmp_path, records)
+    assert select(tmp_path, "calm.edf") == ("calm.edf",)
+
+
+def test_records_without_beats_are_refused(
+    directory: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     write_wfdb(tmp_path, "bare", Simulator(SINUS, fs=250))
     (tmp_path / "bare.atr").unlink()
     with pytest.raises(RecordError, match="name a directory that has them"):
         select(tmp_path, "all")
     with pytest.raises(RecordError, match=r"bare in .* has no beat annotations"):
         select(tmp_path, "bare")
+    # among others they are left out, which is said
+    (tmp_path / "calm.hea").touch()
+    (tmp_path / "calm.atr").write_bytes((directory / "calm.atr").read_bytes())
+    assert select(tmp_path, "all") == ("calm",)
+    assert "1 of 2 records in" in caplog.text
+    assert "left out: bare" in caplog.text
 
 
 def test_absent_weights_say_how_to_make_them(directory: Path, tmp_path: Path) -> None:

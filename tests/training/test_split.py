@@ -6,7 +6,7 @@ import pytest
 from ecg.checkpoint import SHIPPED, read_card
 from tests import need
 from training.ensemble import deal
-from training.split import DS1, DS2, DS2_STRICT, PACED, check_apart, person_of
+from training.split import DS1, DS2, DS2_STRICT, PACED, check_apart, database_of, person_of
 
 
 def test_lists_are_the_44_records_without_pacemaker_when_joined() -> None:
@@ -35,6 +35,30 @@ def test_no_person_is_on_both_sides_when_the_strict_list_is_used() -> None:
 def test_split_is_refused_when_a_person_is_on_both_sides(train: list[str], test: list[str]) -> None:
     with pytest.raises(ValueError, match="no person may be on both sides"):
         check_apart(train, test)
+
+
+@pytest.mark.parametrize(
+    ("folder", "database"),
+    [
+        ("/srv/mit-bih-arrhythmia-database-1.0.0", "mitdb"),
+        ("/srv/mitdb-1.0.0/records", "mitdb"),
+        ("/srv/MITDB", "mitdb"),
+        ("/srv/nstdb/mitdb", "mitdb"),
+        ("/home/mitdb/data/svdb", "svdb"),
+        ("/home/mitdb/mit-bih-supraventricular-arrhythmia-database-1.0.0", "svdb"),
+        ("/srv/mit-bih-noise-stress-test-database-1.0.0", "nstdb"),
+        ("/srv/mitdb2", "mitdb2"),
+    ],
+)
+def test_database_is_the_innermost_that_a_folder_is_called_by(folder: str, database: str) -> None:
+    assert database_of(folder) == database
+
+
+def test_a_link_is_the_database_that_it_is_called_or_leads_to(tmp_path: Path) -> None:
+    for folder, link in (("store", "mitdb"), ("mitdb-1.0.0", "ours")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / link).symlink_to(tmp_path / folder)
+        assert database_of(tmp_path / link) == "mitdb"
 
 
 def taught() -> list[str]:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from ecg.checkpoint import load, read_card
+from ecg.errors import RecordError
 from ecg.model import OUTPUTS, RhythmLSTM
 from ecg.script import Step
 from ecg.simulator import Simulator, write_wfdb
@@ -16,7 +17,7 @@ from training import train as module
 from training.dataset import NORMAL, UNLABELLED
 from training.distil import student_of, temperature_of
 from training.lesson import Lesson, carry_out
-from training.records import opinion_records
+from training.records import opinion_records, training_paths
 from training.rhythm_model import Taught
 from training.store import observe, write_beats
 from training.train import train
@@ -61,6 +62,14 @@ def test_what_ships_is_made_of_all_seeds_and_a_second_run_has_the_same_bits(
     assert read_card(ran[0].seeds[0])["size"]["members"] == SETTINGS.members
     assert card["made_of"] == {"seeds": [0, 1], "rule": "one student of all members"}
     assert card["databases"] == ["mitdb", "vfdb", "nstdb"]
+
+
+def test_a_database_that_is_absent_is_named_with_what_helps(tmp_path: Path) -> None:
+    with pytest.raises(RecordError, match=r"rhythmwatch records download mitdb$"):
+        training_paths(tmp_path, ("mitdb", "svdb"))
+    (tmp_path / "mitdb").mkdir()
+    with pytest.raises(RecordError, match=r"download svdb \(train can do without it"):
+        training_paths(tmp_path, ("mitdb", "svdb"))
 
 
 def test_a_student_hears_of_no_database_that_was_not_asked_for(tmp_path: Path) -> None:
