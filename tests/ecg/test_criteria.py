@@ -151,7 +151,7 @@ def test_vt_is_raised_by_beats_that_are_likely_v_though_some_are_called_s(
     events = PatientAlarms("p1").fold(structs.replace(whole, beats=tuple(beats)))
     said = [e for e in events if e.code == "vt" and e.event == "raised"]
     assert bool(said) == vt
-    assert all(e.count == 5 and e.onset_sample == round(20.25 * FS) for e in said)
+    assert all((e.text[-3:], e.onset_sample) == ("5 V", round(20.25 * FS)) for e in said)
 
 
 @pytest.mark.parametrize(
