@@ -112,6 +112,7 @@ def odd_records(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("score --metrics-port 99999", 2, "--metrics-port"),
         ("simulate --seed -1", 2, "--seed"),
         ("train --seed -1", 2, "--seed"),
+        ("train --out {odd}", 1, "is a folder"),
         ("train --data {odd} --databases 'mitdb, svdb'", 1, "no mitdb in"),
         ("topics --bootstrap 127.0.0.1", 2, "--bootstrap cannot be used"),
         ("dashboard --bootstrap broker", 2, "--bootstrap cannot be used"),

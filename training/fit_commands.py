@@ -60,10 +60,14 @@ def train(
     """
     settings = enter(context)
     from ecg.checkpoint import SHIPPED
+    from training.files import check_file, check_folder
     from training.fit import FitSettings
     from training.records import DATABASES
     from training.train import train
 
+    check_file(out or SHIPPED)
+    if seeds_to is not None:
+        check_folder(seeds_to)
     names = tuple(dict.fromkeys(name.strip() for name in databases.split(",")))
     if not {"mitdb"} <= set(names) <= set(DATABASES):
         raise typer.BadParameter(f"must be mitdb and any of {', '.join(DATABASES)}: {databases}")

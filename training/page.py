@@ -17,7 +17,7 @@ def check_place(path: str | Path, *, name: str) -> None:
     PlaceError
         If it cannot be written.
     MarkersError
-        If the page exists and has no markers of ``name``.
+        If the page exists and has no markers of ``name``, or is no text in UTF-8.
     """
     check_file(path)
     if Path(path).exists():
@@ -30,7 +30,7 @@ def put_between(path: str | Path, text: str, *, name: str) -> None:
     Raises
     ------
     MarkersError
-        If the page exists and has no such markers.
+        If the page exists and has no such markers, or is no text in UTF-8.
     """
     page = Path(path)
     if not page.exists():
@@ -44,7 +44,11 @@ def put_between(path: str | Path, text: str, *, name: str) -> None:
 def _around(page: Path, name: str) -> tuple[str, str]:
     """Return what stands around figures, their markers with it."""
     begin = BEGIN.format(name=name)
-    before, found, rest = page.read_text(encoding="utf-8").partition(begin)
+    try:
+        text = page.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise MarkersError(f"{page} exists and is no page in UTF-8: name another file") from error
+    before, found, rest = text.partition(begin)
     _, closed, after = rest.partition(END)
     if not found or not closed:
         raise MarkersError(

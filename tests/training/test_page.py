@@ -26,3 +26,10 @@ def test_a_page_that_is_not_there_is_made_with_markers(tmp_path: Path) -> None:
     put_between(page, "old\n", name="one")
     put_between(page, "new\n", name="one")
     assert page.read_text(encoding="utf-8").splitlines()[1:-1] == ["new"]
+
+
+def test_a_file_that_is_no_page_is_refused(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_bytes("Schrittmacher für 5 €".encode("cp1252"))
+    with pytest.raises(MarkersError, match="UTF-8"):
+        check_place(page, name="one")
