@@ -21,6 +21,7 @@ from training.ingredients import LIVE, ROWS, Peaks, Row
 from training.lesson import Learnt, Lesson, carry_out
 from training.split import DS2
 from training.store import record_of
+from training.tables import percent_of_seeds
 
 WITHOUT = ("mitdb/219", "mitdb/232")
 """Two people of DS2 who hold most of its S beats and of the false ones."""
@@ -205,7 +206,7 @@ def markdown_of(results: Sequence[Result]) -> str:
     columns = list(dict.fromkeys(name for result in results for name in result.f1))
     lines = [f"| F1, % | {' | '.join(columns)} |", f"|---|{'---:|' * len(columns)}"]
     for result in results:
-        cells = [_cell(result.f1.get(column, ())) for column in columns]
+        cells = [percent_of_seeds(result.f1.get(column, ())) for column in columns]
         lines.append(f"| {result.row.name} | {' | '.join(cells)} |")
     for result in results:
         if result.other_than_n < 0.001:
@@ -222,13 +223,6 @@ def live_of(results: Sequence[Result]) -> dict[str, Any]:
         "beats": {name: {"f1": float(np.mean(f1[f"DS2: {name}"]))} for name in JUDGED},
         "S_without_232_219": {"f1": float(np.mean(f1["DS2 without 219, 232: S"]))},
     }
-
-
-def _cell(values: Sequence[float]) -> str:
-    if not values:
-        return ""
-    mean = f"{100 * float(np.mean(values)):.1f}"
-    return mean if len(values) < 2 else f"{mean} ± {100 * float(np.std(values)):.1f}"
 
 
 def conditions_of(settings: FitSettings, *, seeds: int, command: str) -> str:

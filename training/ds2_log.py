@@ -144,7 +144,8 @@ def _share(card: Any, *path: str) -> str:
 def _which(records: Sequence[str]) -> str:
     looked_at = set(records) & set(DS2)
     if looked_at == set(DS2):
-        return "all 22"
+        # where there are others the figures are theirs, too
+        return "all 22" + (f" of {len(set(records))}" if len(set(records)) > len(DS2) else "")
     if looked_at == set(DS2_STRICT):
         return "all but 202"
     return " ".join(name for name in records if name in DS2)

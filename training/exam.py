@@ -1,8 +1,8 @@
 """What models say of people they do not know, counted as the evaluation counts.
 
 Quick looks at many models: beats come from the observed records and not through
-``Monitor``, from the first one on. Beats that the detector missed are missed, and F called
-V is neither right nor wrong for V.
+``Monitor``, from the first one on. Beats that the detector missed are missed, and F or Q
+called V, and Q called S, is neither right nor wrong.
 """
 
 from collections.abc import Sequence
@@ -21,6 +21,9 @@ from training.store import read_beats, record_of
 
 JUDGED = ("V", "S")
 """Classes that figures are given for."""
+
+_FORGIVEN = {"V": [OUTPUTS.index("F"), OUTPUTS.index("Q")], "S": [OUTPUTS.index("Q")]}
+"""What is neither right nor wrong when it is called so, as in ``ecg.metrics``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,9 +74,7 @@ def examine(
         _, predicted = call(softmax(one, axis=1), fibrillation)
         for name in JUDGED:
             k = OUTPUTS.index(name)
-            counts = targets != UNLABELLED
-            if name == "V":
-                counts = counts & (targets != OUTPUTS.index("F"))
+            counts = (targets != UNLABELLED) & ~np.isin(targets, _FORGIVEN[name])
             before = figures[name]
             figures[name] = Figures(
                 hits=before.hits + int(((predicted == k) & (targets == k)).sum()),

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 import ecg
+from ecg.device import choose_device
 from ecg.model import BeatLSTMSize
 from training.files import digest_of, write_whole
 from training.fit import Epoch, FitSettings, fit, judge_sequence
@@ -66,7 +67,11 @@ class Lesson:
             # the names of observed records change with their bytes
             "taught": ["/".join(file.parts[-4:]) for file in self.taught],
             "examined": ["/".join(file.parts[-4:]) for file in self.examined],
-            "settings": self.settings.as_dict(),
+            # "auto" is another device on another machine, and other bits
+            "settings": {
+                **self.settings.as_dict(),
+                "device": choose_device(self.settings.device).type,
+            },
             "size": self.size.as_dict(),
             "variant": self.variant.as_dict(),
             "teachers": [teacher.key() for teacher in self.teachers],

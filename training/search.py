@@ -21,6 +21,7 @@ from training.fit import Epoch, FitSettings
 from training.lesson import Learnt, Lesson, carry_out
 from training.space import Choice, apply, draw
 from training.store import record_of
+from training.tables import percent_of_seeds
 
 TRANSFER = "svdb -> DS1"
 VIEWS = ("DS1", "svdb", TRANSFER)
@@ -57,8 +58,8 @@ class Row:
 
     @property
     def spread(self) -> float:
-        """Standard deviation over seeds; 0 with a single one."""
-        return float(np.std(self.scores))
+        """Standard deviation over seeds, of a sample; 0 with a single one."""
+        return float(np.std(self.scores, ddof=1)) if len(self.scores) > 1 else 0.0
 
 
 def search(
@@ -195,12 +196,9 @@ def markdown_of(rows: Sequence[Row]) -> str:
         f"|---|---:|---:|{'---:|' * len(columns)}",
     ]
     for row in rows:
-        cells = [_cell(row.f1[view][name]) for view in VIEWS for name in JUDGED]
+        cells = [percent_of_seeds(row.f1[view][name]) for view in VIEWS for name in JUDGED]
         choice = ", ".join(f"{name} {value}" for name, value in row.choice.items())
-        lines.append(f"| {choice} | {row.epochs} | {_cell(row.scores)} | {' | '.join(cells)} |")
+        lines.append(
+            f"| {choice} | {row.epochs} | {percent_of_seeds(row.scores)} | {' | '.join(cells)} |"
+        )
     return "\n".join(lines) + "\n"
-
-
-def _cell(values: Sequence[float]) -> str:
-    mean = f"{100 * float(np.mean(values)):.1f}"
-    return mean if len(values) < 2 else f"{mean} ± {100 * float(np.std(values)):.1f}"

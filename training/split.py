@@ -25,7 +25,7 @@ DS2 = tuple(
     100 103 105 111 113 117 121 123 200 202 210 212 213 214 219 221 222 228 231 232 233 234
     """.split()
 )
-"""Records that examine; nothing is ever chosen by what they say."""
+"""Records that examine: between alternatives others decide (docs/concepts/ds2-runs.md)."""
 
 PACED = ("102", "104", "107", "217")
 """Left out of both, as EC57 asks for patients with pacemakers."""

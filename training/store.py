@@ -9,6 +9,7 @@ whole or not at all, and read by mapping, so that processes share the memory.
 import hashlib
 from collections.abc import Callable, Sequence
 from functools import cache, partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
@@ -68,6 +69,9 @@ _OF_BEATS = ("annotated.py", "dataset.py", "noise.py", "of_rhythm.py")
 """Sources that say how beats are observed."""
 _AFTER_FEATURES = {"model.py", "device.py", "judge.py", "call.py", "draft.py", "checkpoint.py"}
 """Sources of ``ecg`` that see features and do not make them."""
+
+_COUNTING = ("numba", "numpy", "scipy", "wfdb")
+"""Libraries that make features of files; another version may make others."""
 
 
 def default_work() -> Path:
@@ -152,7 +156,8 @@ def source_key(kind: Kind) -> str:
     sources = [p for p in sorted(package.glob("*.py")) if p.name not in _AFTER_FEATURES]
     of_kind = ("rhythm.py",) if kind in _OBSERVE_SECONDS else _OF_BEATS
     sources += [here / name for name in of_kind]
-    return digest_of(sources, ",".join(OUTPUTS))
+    versions = [f"{name} {version(name)}" for name in _COUNTING]
+    return digest_of(sources, ",".join([*OUTPUTS, *versions]))
 
 
 def write_beats(file: Path, sequence: BeatSequence) -> None:

@@ -1,5 +1,7 @@
 """A scorecard as tables: for the terminal, and as Markdown for the docs."""
 
+import statistics
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +106,20 @@ def write_markdown(path: str | Path, card: dict[str, Any], *, name: str) -> None
         If the page exists and has no such markers: nothing in it is overwritten.
     """
     put_between(path, markdown_of(card), name=name)
+
+
+def percent_of_seeds(values: Sequence[float]) -> str:
+    """Return the mean of seeds in per cent, with the standard deviation (of a sample) of several.
+
+    Examples
+    --------
+    >>> percent_of_seeds([0.0, 1.0]), percent_of_seeds([0.5]), percent_of_seeds([])
+    ('50.0 ± 70.7', '50.0', '')
+    """
+    if not values:
+        return ""
+    mean = f"{100 * statistics.fmean(values):.1f}"
+    return mean if len(values) < 2 else f"{mean} ± {100 * statistics.stdev(values):.1f}"
 
 
 def percent(share: float | None) -> str:

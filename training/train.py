@@ -18,6 +18,7 @@ from scipy.special import softmax
 
 from ecg.call import call
 from ecg.checkpoint import count_parameters, save
+from ecg.device import choose_device
 from ecg.model import BeatEnsemble, BeatLSTM
 from training.calibration import calibrate
 from training.curves import write_curves
@@ -37,7 +38,7 @@ from training.records import (
     training_paths,
 )
 from training.rhythm_model import Taught, teach
-from training.store import NOISY, Kind, default_work, observe, read_beats
+from training.store import NOISY, Kind, default_work, observe, read_beats, record_of
 
 Ship = Literal["ensemble", "student"]
 """What is made of the models of all seeds: all their members together, or one student of them."""
@@ -172,6 +173,7 @@ def train(
             "torch": torch.__version__,
             "numpy": np.__version__,
             "python": platform.python_version(),
+            "device": choose_device(settings.device).type,
         },
     }
     temperatures = [calibrate(np.concatenate(one.logits), targets) for one in fitted]
@@ -202,6 +204,7 @@ def train(
             progress=lambda _, epoch: tell(len(lessons), epoch),
         )
         model = BeatEnsemble([cast(BeatLSTM, taught.model)])
+        card["opinions"] = [record_of(file) for file in (*of["normal"], *of["unmarked"])]
         temperature = temperature_of(taught.logits, [one.logits for one in fitted], temperatures)
         epochs.append(taught.epochs)
     card["made_of"] = {

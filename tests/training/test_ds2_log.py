@@ -18,7 +18,7 @@ from ecg.script import Step
 from ecg.simulator import Simulator, write_wfdb
 from training.ds2_log import HERE, LOG, commit_of, log_run
 from training.evaluate import run
-from training.split import DS2_STRICT
+from training.split import DS1, DS2, DS2_STRICT, PACED
 
 HEAD = "# Log\n\n| date |\n|---|\n"
 
@@ -146,6 +146,14 @@ def test_a_look_at_the_detector_alone_is_noted_with_dashes_for_the_rest(checkout
     looked = {"records": ["100", "101"], "qrs": {"se": 0.9991, "ppv": 0.9992}}
     assert log_run(looked, model="none", why="", today=date(2026, 1, 2), checkout=checkout)
     assert "| none | 100 | 99.91 / 99.92 | - | - | - | - |" in (checkout / LOG).read_text()
+
+
+def test_figures_that_are_not_of_ds2_alone_say_so(checkout: Path) -> None:
+    for records in (DS2, (*DS1, *PACED, *DS2)):
+        looked = {"records": list(records), "qrs": {"se": 0.9991, "ppv": 0.9992}}
+        log_run(looked, model="none", why="", checkout=checkout)
+    lines = (checkout / LOG).read_text().removeprefix(HEAD).splitlines()
+    assert [line.split(" | ")[3] for line in lines] == ["all 22", "all 22 of 48"]
 
 
 def test_what_ran_is_noted_before_why(checkout: Path) -> None:

@@ -88,7 +88,9 @@ def test_lessons_that_are_the_same_are_carried_out_once(tmp_path: Path) -> None:
     assert not all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
 
 
-def test_the_key_changes_with_what_decides_the_result(tmp_path: Path) -> None:
+def test_the_key_changes_with_what_decides_the_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     lesson = replace(LESSON, taught=(tmp_path / "observed" / "made" / "0-0.npy",))
     others = [
         replace(lesson, settings=replace(lesson.settings, seed=8)),
@@ -98,4 +100,8 @@ def test_the_key_changes_with_what_decides_the_result(tmp_path: Path) -> None:
     ]
     assert len({one.key() for one in (lesson, *others)}) == 5
     moved = replace(lesson, taught=(Path("/elsewhere/observed/made/0-0.npy"),))
+    here = moved.key()
     assert moved.key() == replace(moved).key()
+    monkeypatch.setattr("training.lesson.choose_device", lambda _: torch.device("cuda"))
+    assert lesson.key() not in {one.key() for one in others}
+    assert replace(moved).key() != here

@@ -22,6 +22,7 @@ def weights(tmp_path: Path) -> Path:
         "licence": "ODC-By",
         "databases": ["mitdb", "svdb", "nstdb"],
         "records": ["mitdb/101", "mitdb/106", "svdb/800"],
+        "opinions": ["challenge2015/a103l"],
     }
     beats = BeatEnsemble([BeatLSTM(BeatLSTMSize())])
     save(beats, RhythmLSTM(), path, temperature=1.0, card=about)
@@ -44,6 +45,7 @@ def test_the_page_lies_beside_the_weights_and_says_what_the_card_says(weights: P
     assert read_card(weights)["version"] in text
     assert "ODC-By" in text
     assert "Records that taught beats: 2 of mitdb, 1 of svdb." in text
+    assert "what the student's teachers think: 1 of challenge2015." in text
     assert "taught twice again, in noise of nstdb." in text
     assert "Not measured yet" in text
     assert "$ rhythmwatch records download svdb" in text

@@ -152,3 +152,15 @@ def test_missed_beats_count_and_fusion_called_v_does_not(tmp_path: Path) -> None
     assert (figures.hits, figures.said, figures.true) == (1, 1, 3)
     assert figures.f1 == pytest.approx(0.5)
     assert called_other_than_n([logits]) == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize("name", ["V", "S"])
+def test_what_nobody_could_classify_is_neither_right_nor_wrong(tmp_path: Path, name: str) -> None:
+    (found,) = written(tmp_path, 1)
+    rows = np.load(found)
+    called, q = OUTPUTS.index(name), OUTPUTS.index("Q")
+    rows["targets"][:3] = [called, q, 0]
+    np.save(found, rows[:3])
+    logits = np.eye(len(OUTPUTS), dtype=np.float32)[[called, called, called]]
+    figures = examine([logits], [found])[name]
+    assert (figures.hits, figures.said, figures.true) == (1, 2, 1)

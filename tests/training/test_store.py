@@ -52,7 +52,7 @@ def test_what_is_kept_is_what_was_observed_and_is_not_observed_again(
 
 
 def test_another_file_is_asked_for_when_record_or_source_change(
-    record: Path, tmp_path: Path
+    record: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for suffix in (".hea", ".dat", ".atr"):
         (tmp_path / f"a{suffix}").write_bytes(record.with_suffix(suffix).read_bytes())
@@ -62,6 +62,10 @@ def test_another_file_is_asked_for_when_record_or_source_change(
     assert place(tmp_path / "a", "unmarked", tmp_path) != before
     (tmp_path / "a.atr").write_bytes(b"")
     assert place(tmp_path / "a", "detected", tmp_path) != before
+    monkeypatch.setattr("training.store.version", lambda _: "9.9")
+    source_key.cache_clear()
+    assert place(tmp_path / "a", "detected", tmp_path) != before
+    source_key.cache_clear()
     noisy = place(record, "noisy", tmp_path)
     noises(record.parent.parent)
     assert place(record, "noisy", tmp_path) != noisy
