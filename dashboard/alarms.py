@@ -4,7 +4,7 @@ import re
 
 import streamlit as st
 
-from dashboard.component import who
+from dashboard.component import monitor, who
 from dashboard.feed import text_of
 from dashboard.live import live
 from dashboard.plots import strip_figure, trend_figure
@@ -20,7 +20,8 @@ STARS = {"high": "***", "medium": "**", "low": "*"}
 
 
 def page() -> None:
-    """Show current alarms, the history with its strips, and trends."""
+    """Show current alarms, the history with its strips, and trends, under a line that sounds."""
+    monitor("watch", key="watch")
     who_is_here()
     now, history, trends = st.tabs(["Current alarms", "History and strips", "Trends"])
     with now:

@@ -1,6 +1,6 @@
 // Central station: a sector for every bed, coloured by its most serious alarm.
 
-import { ageWords, calling, judgement, qualityWords, tagText, worst } from "./alarms.js";
+import { ageWords, calling, heard, judgement, qualityWords, tagText, worst } from "./alarms.js";
 import { el, flag, say, show } from "./dom.js";
 import { DownBanner, Head } from "./head.js";
 import { Sweep } from "./sweep.js";
@@ -117,21 +117,14 @@ export class Central {
     }
     flag(this.grid, "dense", ids.length > 8);
     const general = this.store.troubles(this.link, null, nowMs);
-    const serverMs = this.store.serverMs(nowMs);
-    const alarms = [];
     for (const id of ids) {
-      const { state } = this.store.patient(id);
       this.sectors.get(id).update(nowMs, this.store.troubles(this.link, id, nowMs));
-      const silenced = (state?.silenced_until_ms ?? 0) > (serverMs ?? 0);
-      for (const alarm of state?.alarms ?? []) {
-        alarms.push({ ...alarm, bed: state.bed || id, silenced });
-      }
     }
+    const alarms = this.store.alarms(nowMs);
     flag(this.element, "state", general.length ? "down" : "ok");
-    this.head.update(alarms, serverMs, general);
+    this.head.update(alarms, this.store.serverMs(nowMs), general);
     this.down.update(general);
-    const heard = alarms.filter(({ silenced }) => !silenced);
-    this.sound.call(calling(heard)?.priority);
+    this.sound.call(heard(alarms));
     show(this.empty, ids.length === 0 && !general.length);
   }
 

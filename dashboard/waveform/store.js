@@ -123,6 +123,16 @@ export class Store {
     return this.clock && this.clock.serverMs + (nowMs - this.clock.atMs);
   }
 
+  // Everybody's alarms, each with the name of its bed and whether its sound is paused.
+  alarms(nowMs) {
+    const serverMs = this.serverMs(nowMs) ?? 0;
+    return this.order.flatMap((id) => {
+      const { state } = this.patient(id);
+      const silenced = (state?.silenced_until_ms ?? 0) > serverMs;
+      return (state?.alarms ?? []).map((alarm) => ({ ...alarm, bed: state.bed || id, silenced }));
+    });
+  }
+
   // Nothing stays of whoever has left this screen, or is no longer known anywhere.
   part({ known, patients }) {
     const here = new Set([...known, ...patients.map(({ patient }) => patient)]);

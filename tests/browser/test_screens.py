@@ -291,6 +291,24 @@ def test_known_alarm_goes_on_sounding_while_nobody_looks_for_alarms(
         hospital.change(alarm, event="ended", holds=False, acknowledged=True)
 
 
+def test_alarm_sounds_on_the_page_of_alarms_too(
+    page: Page, dashboard: Dashboard, hospital: Hospital
+) -> None:
+    page.goto(dashboard.url)
+    page.evaluate(COUNT_TONES)
+    page.get_by_role("button", name="Enable alarm sound").click(timeout=20_000)
+    page.get_by_role("link", name="Alarms and trends").click()
+    page.get_by_role("tab", name="Current alarms").wait_for(timeout=20_000)
+    expect(page.locator(".sound-off")).to_be_hidden()
+    assert page.evaluate("tones") == 0
+    alarm = hospital.alarm("quiet", "vf", "high", "VF")
+    try:
+        expect(page.locator(".head .tag")).to_contain_text("*** VF", timeout=5000)
+        until(page, lambda: page.evaluate("tones") > 0)
+    finally:
+        hospital.change(alarm, event="ended", holds=False, acknowledged=True)
+
+
 def test_lead_off_is_words_and_no_line(bedside: Open) -> None:
     page = bedside("off")
     expect(page.locator(".screen .words")).to_contain_text("LEAD OFF")
