@@ -2,6 +2,7 @@
 
 import logging
 from pathlib import Path
+from typing import ClassVar
 
 import streamlit as st
 from starlette.datastructures import Headers
@@ -66,6 +67,33 @@ class OnlyOurNames:
         await self._app(scope, receive, send)
 
 
+class NoDialogs:
+    """Lets Streamlit open no dialog when its connection is lost.
+
+    It would lie over SYSTEM DOWN and the next step, and keep the whole page from being used. There
+    is no setting for it: the page asks the server for this before it connects.
+    """
+
+    ANSWER: ClassVar = {
+        "allowedOrigins": [],
+        "useExternalAuthToken": False,
+        "enableCustomParentMessages": False,
+        "enforceDownloadInNewTab": False,
+        "metricsUrl": "",
+        "blockErrorDialogs": True,
+        "resourceCrossOriginMode": None,
+    }
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer the page's question ourselves, pass on everything else."""
+        ours = scope["type"] == "http" and scope["path"] == "/_stcore/host-config"
+        answer = JSONResponse(self.ANSWER, headers={"Cache-Control": "no-cache"})
+        await (answer if ours else self._app)(scope, receive, send)
+
+
 def make_app(live: Live) -> st.App:
     """Return the application; ``run_dashboard`` runs it.
 
@@ -89,5 +117,5 @@ def make_app(live: Live) -> st.App:
             Route("/ecg/health", health),
             Mount(ASSETS, _Fresh(directory=HERE / "waveform")),
         ],
-        middleware=[Middleware(OnlyOurNames, gate=live.gate)],
+        middleware=[Middleware(OnlyOurNames, gate=live.gate), Middleware(NoDialogs)],
     )
