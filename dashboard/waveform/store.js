@@ -123,12 +123,17 @@ export class Store {
     return this.clock && this.clock.serverMs + (nowMs - this.clock.atMs);
   }
 
+  // For how long the sound of a patient's alarms stays paused.
+  pausedMs(id, nowMs) {
+    const { state } = this.patient(id);
+    return Math.max(0, (state?.silenced_until_ms ?? 0) - (this.serverMs(nowMs) ?? 0));
+  }
+
   // Everybody's alarms, each with the name of its bed and whether its sound is paused.
   alarms(nowMs) {
-    const serverMs = this.serverMs(nowMs) ?? 0;
     return this.order.flatMap((id) => {
       const { state } = this.patient(id);
-      const silenced = (state?.silenced_until_ms ?? 0) > serverMs;
+      const silenced = this.pausedMs(id, nowMs) > 0;
       return (state?.alarms ?? []).map((alarm) => ({ ...alarm, bed: state.bed || id, silenced }));
     });
   }
