@@ -37,7 +37,9 @@ def page() -> None:
     except msgspec.ValidationError:
         st.error("The address names no patient: choose one at the central station.")
         return
-    st.query_params["patient"] = patient
+    if st.query_params.get("patient") != patient:
+        # what is set is a step of the browser's history, also where nothing changes
+        st.query_params["patient"] = patient
     monitor("bedside", patient=patient, key=f"bedside-{patient}")
     with st.expander(f"Alarm limits of {plain(bed_of(patient))}, and who is at this screen"):
         who_is_here()

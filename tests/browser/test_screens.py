@@ -422,3 +422,5 @@ def test_central_station_shows_every_patient_and_opens_a_bed(
     page.locator("[data-patient=sinus]").click()
     expect(page.locator(".bedside .title")).to_contain_text("Bed 2 · sinus", timeout=15_000)
     assert "patient=sinus" in page.url
+    page.go_back()
+    expect(sectors).to_have_count(len(hospital.beds), timeout=15_000)

@@ -89,3 +89,14 @@ def test_nothing_of_an_alarm_is_cut(told: Page, beds: int, width: int, height: i
     if beds == 64:
         # a whole ward is seen at once on a large screen
         assert told.locator(".sectors").evaluate_all(CUT) == []
+
+
+def test_time_of_another_day_says_its_day(told: Page) -> None:
+    words = told.evaluate(
+        """async () => {
+          const { timeWords } = await import("/ecg/assets/dom.js");
+          return [0, 26].map((hours) => timeWords(Date.now() - hours * 3_600_000).length);
+        }"""
+    )
+    assert words[0] == len("10:24:40")
+    assert words[1] > words[0]
