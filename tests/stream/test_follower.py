@@ -46,9 +46,7 @@ def send_minute(cluster: Cluster, ended_s: float) -> int:
     return start_ns
 
 
-def test_view_is_filled_with_what_screens_show_of_the_past(
-    embedded: Cluster, view: View
-) -> None:
+def test_view_is_filled_with_what_screens_show_of_the_past(embedded: Cluster, view: View) -> None:
     start_ns = send_minute(embedded, ended_s=1.0)
     with Producer(embedded) as producer:
         # a ventricular beat every second, judged a second later
