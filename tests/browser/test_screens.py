@@ -309,6 +309,20 @@ def test_alarm_sounds_on_the_page_of_alarms_too(
         hospital.change(alarm, event="ended", holds=False, acknowledged=True)
 
 
+@pytest.mark.slow
+def test_history_goes_on_while_it_is_looked_at(
+    page: Page, dashboard: Dashboard, hospital: Hospital
+) -> None:
+    alarm = hospital.alarm("quiet", "hr_high", "medium", "HR 134>120")
+    page.goto(f"{dashboard.url}/alarms")
+    page.get_by_role("tab", name="History and strips").click(timeout=20_000)
+    table = page.locator("[role=grid]")
+    table.wait_for(state="attached")
+    rows = int(table.get_attribute("aria-rowcount") or 0)
+    hospital.change(alarm, event="ended", holds=False, acknowledged=True)
+    expect(table).to_have_attribute("aria-rowcount", str(rows + 1), timeout=15_000)
+
+
 def test_lead_off_is_words_and_no_line(bedside: Open) -> None:
     page = bedside("off")
     expect(page.locator(".screen .words")).to_contain_text("LEAD OFF")
