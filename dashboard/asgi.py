@@ -8,7 +8,7 @@ import streamlit as st
 from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -110,11 +110,16 @@ def make_app(live: Live) -> st.App:
             status_code=503 if down else 200,
         )
 
+    async def central(_: Request) -> Response:
+        return RedirectResponse("/")
+
     return st.App(
         HERE / "app.py",
         routes=[
             WebSocketRoute("/ecg/ws", LiveSocket(live.view, live.actions, live.gate).serve),
             Route("/ecg/health", health),
+            # the one page that Streamlit knows by no name
+            Route("/central", central),
             Mount(ASSETS, _Fresh(directory=HERE / "waveform")),
         ],
         middleware=[Middleware(OnlyOurNames, gate=live.gate), Middleware(NoDialogs)],
