@@ -29,8 +29,9 @@ def test_pages_say_what_is_gone_and_go_on_when_it_is_back(chromium: Browser, pag
             create_topics(broker.cluster, TOPICS, partitions=PARTITIONS)
             expect(down).to_be_hidden(timeout=10_000)
             expect(page.locator(".empty")).to_contain_text("No patients yet")
+            page.goto(f"{dashboard.url}/bedside")
+            expect(page.get_by_text("No patient is being monitored yet")).to_be_visible()
             with Hospital(broker.cluster, [Bed(patient="p100", bed="Bed 1")]):
-                page.locator(".sector[data-live=true]").click(timeout=15_000)
                 page.locator(".screen[data-live=true]").wait_for(timeout=15_000)
                 expect(page.locator(".hr .number")).to_have_text("72")
 

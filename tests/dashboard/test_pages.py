@@ -101,8 +101,14 @@ def test_page_without_run_dashboard_says_how_to_start_it() -> None:
         shared.live()
 
 
-def test_bedside_without_patients_says_the_next_step(live: Live) -> None:
-    assert "rhythmwatch replay" in words(bedside_page())
+def test_bedside_without_patients_says_the_next_step(live: Live, clocks: Clocks) -> None:
+    test = bedside_page()
+    assert "rhythmwatch replay" in words(test)
+    # the line over it says what is down
+    (component,) = test.get("bidi_component")
+    assert '"view": "watch"' in component.proto.json
+    clocks.s += 60
+    assert "rhythmwatch replay" not in words(bedside_page())
 
 
 def test_bedside_shows_the_patient_of_the_address_else_the_first(live: Live) -> None:
@@ -149,13 +155,16 @@ def test_limits_can_be_set_again_when_they_hold(live: Live) -> None:
     first = Limits(hr_high=130.5, pause_s=2.25)
     hear(live.view, PatientMessage(patient="p1", limits=first))
     test = bedside_page(patient="p1")
+    assert "**In force now:** HR high, 1/min: 130.5 · HR low, 1/min: 50 ·" in words(test)
     test.number_input[0].set_value(135)
     test.button[0].click().run()
     assert "Asked for" in words(test)
+    assert "HR high, 1/min: 130.5 ·" in words(test)
     hear(live.view, PatientMessage(patient="p1", limits=replace(first, hr_high=135)))
     test.number_input[0].set_value(145)
     test.button[0].click().run()
     assert "Asked for" in words(test)
+    assert "HR high, 1/min: 135 ·" in words(test)
     acting = live.actions.limits
     assert isinstance(acting, mock.Mock)
     # what nobody has touched stays as it was, also where it is no round number
