@@ -164,11 +164,13 @@ export class Store {
         },
       ];
     }
-    if (this.late) {
+    if (this.late || link.slow) {
       return [
         {
           part: "connection",
-          text: `what arrives is ${Math.round(this.lag.ms / 1000)} s old`,
+          text: this.late
+            ? `what arrives is ${Math.round(this.lag.ms / 1000)} s old`
+            : "what arrived until a moment ago was old",
           step: "The page connects anew by itself, without what waits on the way. The network is too slow.",
         },
       ];

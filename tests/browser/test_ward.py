@@ -18,7 +18,7 @@ SHOW = """async (patients) => {
   store.messages([
     { type: "state", sent_s: 1, server_ms: 0, order: known, known, down: [], patients },
   ]);
-  const link = { silentMs: () => 0 };
+  const link = { silentMs: () => 0, slow: false };
   const central = new Central({ store, link, sound: { on: true, call() {} }, open() {} });
   const style = el("link", { rel: "stylesheet", href: "/ecg/assets/monitor.css" });
   const loaded = new Promise((done) => style.addEventListener("load", done));
