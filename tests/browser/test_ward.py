@@ -75,7 +75,14 @@ def test_sector_says_standby_before_no_data_and_that_its_sound_is_paused(told: P
 
 @pytest.mark.parametrize(
     ("beds", "width", "height"),
-    [(12, 1920, 1080), (12, 1366, 768), (12, 390, 844), (64, 1920, 1080)],
+    [
+        (5, 1366, 768),
+        (5, 390, 844),
+        (12, 1920, 1080),
+        (12, 1366, 768),
+        (12, 390, 844),
+        (64, 1920, 1080),
+    ],
 )
 def test_nothing_of_an_alarm_is_cut(told: Page, beds: int, width: int, height: int) -> None:
     told.set_viewport_size({"width": width, "height": height})
