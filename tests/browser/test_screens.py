@@ -350,7 +350,10 @@ def test_silent_patient_is_no_data_and_comes_back(bedside: Open, hospital: Hospi
         until(page, lambda: pen(page)["green"] == 0)
         expect(page.locator(".hr .number")).to_have_text("--")
         expect(page.locator(".down")).to_be_hidden()
+        hospital.register("quiet", standby=True)
+        expect(page.locator(".screen .words")).to_have_text("STANDBY")
     finally:
+        hospital.register("quiet")
         hospital.beds["quiet"].silent = False
     expect(page.locator(".screen .words")).to_be_hidden(timeout=10_000)
     until(page, lambda: pen(page)["green"] > 50)
