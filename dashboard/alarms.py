@@ -4,7 +4,7 @@ import re
 
 import streamlit as st
 
-from dashboard.component import who
+from dashboard.component import monitor, who
 from dashboard.feed import text_of
 from dashboard.live import live
 from dashboard.plots import strip_figure, trend_figure
@@ -14,13 +14,15 @@ from stream.actions import BrokerError
 from stream.view import DecodeError
 
 REFRESH_S = 2.0
+HISTORY_REFRESH_S = 10.0
 NEWEST = 200
 COLOURS = {"high": "red", "medium": "yellow", "low": "blue"}
 STARS = {"high": "***", "medium": "**", "low": "*"}
 
 
 def page() -> None:
-    """Show current alarms, the history with its strips, and trends."""
+    """Show current alarms, the history with its strips, and trends, under a line that sounds."""
+    monitor("watch", key="watch")
     who_is_here()
     now, history, trends = st.tabs(["Current alarms", "History and strips", "Trends"])
     with now:
@@ -105,6 +107,7 @@ def _row(event: AlarmEvent) -> None:
             st.error(f"Not acknowledged: {error}")
 
 
+@st.fragment(run_every=HISTORY_REFRESH_S)
 def _history() -> None:
     with live().view.reading() as patients:
         events = [event for recent in patients.values() for event in recent.events.after(0)]
@@ -128,12 +131,15 @@ def _history() -> None:
         hide_index=True,
         height=300,
     )
+    if len(events) > NEWEST:
+        st.caption(f"The newest {NEWEST} of {len(events)} events; the strips are of all alarms.")
     raised = {event.alarm_id: event for event in events if event.event == "raised"}
     if not raised:
         return
     chosen = st.selectbox(
         "Strip: the 10 s before",
         list(raised),
+        key="strip",  # what is looked at stays when a new alarm comes
         format_func=lambda key: (
             f"{clock(raised[key].detected_ns)} · {bed_of(raised[key].patient)} · "
             f"{STARS[raised[key].priority]} {text_of(raised[key])}"
@@ -143,12 +149,16 @@ def _history() -> None:
 
 
 def _strip(event: AlarmEvent) -> None:
-    try:
-        with st.spinner("Reading the waveform back"):
-            strip = live().follower.strip(event)
-    except (BrokerError, DecodeError) as error:
-        st.error(f"The strip cannot be read: {error}")
-        return
+    # read once, not with every refresh: it may come from Kafka
+    known, strip = st.session_state.get("strip_read", (None, None))
+    if known != event.alarm_id:
+        try:
+            with st.spinner("Reading the waveform back"):
+                strip = live().follower.strip(event)
+        except (BrokerError, DecodeError) as error:
+            st.error(f"The strip cannot be read: {error}")
+            return
+        st.session_state["strip_read"] = (event.alarm_id, strip)
     if strip is None:
         st.info("The waveform of that time is no longer kept (24 hours by default).")
         return
@@ -156,13 +166,14 @@ def _strip(event: AlarmEvent) -> None:
     st.plotly_chart(strip_figure(strip, title=title), theme=None, key=f"strip-{event.alarm_id}")
 
 
+@st.fragment(run_every=HISTORY_REFRESH_S)
 def _trends() -> None:
     view = live().view
     present = view.patients()
     if not present:
         st.info("No patient is being monitored yet.")
         return
-    patient = st.selectbox("Patient", present, format_func=bed_of)
+    patient = st.selectbox("Patient", present, key="trend_patient", format_func=bed_of)
     hours = st.segmented_control("Hours", [1, 4, 12, 24], default=1) or 1
     with view.reading() as patients:
         recent = patients.get(patient)

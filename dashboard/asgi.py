@@ -2,12 +2,13 @@
 
 import logging
 from pathlib import Path
+from typing import ClassVar
 
 import streamlit as st
 from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -66,6 +67,33 @@ class OnlyOurNames:
         await self._app(scope, receive, send)
 
 
+class NoDialogs:
+    """Lets Streamlit open no dialog when its connection is lost.
+
+    It would lie over SYSTEM DOWN and the next step, and keep the whole page from being used. There
+    is no setting for it: the page asks the server for this before it connects.
+    """
+
+    ANSWER: ClassVar = {
+        "allowedOrigins": [],
+        "useExternalAuthToken": False,
+        "enableCustomParentMessages": False,
+        "enforceDownloadInNewTab": False,
+        "metricsUrl": "",
+        "blockErrorDialogs": True,
+        "resourceCrossOriginMode": None,
+    }
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer the page's question ourselves, pass on everything else."""
+        ours = scope["type"] == "http" and scope["path"] == "/_stcore/host-config"
+        answer = JSONResponse(self.ANSWER, headers={"Cache-Control": "no-cache"})
+        await (answer if ours else self._app)(scope, receive, send)
+
+
 def make_app(live: Live) -> st.App:
     """Return the application; ``run_dashboard`` runs it.
 
@@ -82,12 +110,17 @@ def make_app(live: Live) -> st.App:
             status_code=503 if down else 200,
         )
 
+    async def central(_: Request) -> Response:
+        return RedirectResponse("/")
+
     return st.App(
         HERE / "app.py",
         routes=[
             WebSocketRoute("/ecg/ws", LiveSocket(live.view, live.actions, live.gate).serve),
             Route("/ecg/health", health),
+            # the one page that Streamlit knows by no name
+            Route("/central", central),
             Mount(ASSETS, _Fresh(directory=HERE / "waveform")),
         ],
-        middleware=[Middleware(OnlyOurNames, gate=live.gate)],
+        middleware=[Middleware(OnlyOurNames, gate=live.gate), Middleware(NoDialogs)],
     )

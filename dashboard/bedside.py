@@ -5,7 +5,7 @@ import itertools
 import msgspec
 import streamlit as st
 
-from dashboard.alarms import bed_of, plain, who_is_here
+from dashboard.alarms import REFRESH_S, bed_of, plain, who_is_here
 from dashboard.component import monitor, who
 from dashboard.live import live
 from ecg.alarm import Limits
@@ -27,21 +27,40 @@ def page() -> None:
     present = live().view.patients()
     patient = st.query_params.get("patient") or (present[0] if present else None)
     if patient is None:
-        st.info(
-            "No patient is being monitored yet. Start a source, `rhythmwatch replay` or "
-            "`rhythmwatch simulate`, and choose the patient at the central station."
-        )
+        monitor("watch", key="watch")
+        _wait_for_a_patient()
         return
     try:
         msgspec.convert(patient, Id)
     except msgspec.ValidationError:
         st.error("The address names no patient: choose one at the central station.")
         return
-    st.query_params["patient"] = patient
+    if st.query_params.get("patient") != patient:
+        # what is set is a step of the browser's history, also where nothing changes
+        st.query_params["patient"] = patient
     monitor("bedside", patient=patient, key=f"bedside-{patient}")
     with st.expander(f"Alarm limits of {plain(bed_of(patient))}, and who is at this screen"):
         who_is_here()
         _limits(patient)
+
+
+@st.fragment(run_every=REFRESH_S)
+def _wait_for_a_patient() -> None:
+    if live().view.patients():
+        st.rerun()
+    if not live().down():
+        st.info(
+            "No patient is being monitored yet. Start a source, `rhythmwatch replay` or "
+            "`rhythmwatch simulate`, and choose the patient at the central station."
+        )
+
+
+@st.fragment(run_every=REFRESH_S)
+def _say_in_force(patient: str) -> None:
+    """Say which limits hold: the fields may show what somebody is about to ask for."""
+    limits = _in_force(patient)
+    said = (f"{label}: {getattr(limits, name):g}" for name, (label, *_) in FIELDS.items())
+    st.markdown("**In force now:** " + " · ".join(said))
 
 
 def _limits(patient: str) -> None:
@@ -49,6 +68,7 @@ def _limits(patient: str) -> None:
     if any(key not in st.session_state for key in keys.values()):
         # a widget's own key is forgotten when its page or its patient is left
         _show(patient, _in_force(patient))
+    _say_in_force(patient)
     with st.form(f"limits-{patient}", width=720):
         for place, (name, (label, least, most, step)) in zip(
             itertools.cycle(st.columns(3)), FIELDS.items(), strict=False
@@ -99,5 +119,5 @@ def _ask(patient: str) -> None:
         state["limits_known"] = (now, limits)
         state["limits_said"] = (
             True,
-            "Asked for; the new limits stand beside the heart rate when they hold.",
+            "Asked for; the line over the fields says when they hold.",
         )

@@ -36,8 +36,8 @@ def monitor(view: str, *, patient: str | None = None, key: str) -> Any:
 
     Parameters
     ----------
-    view : {"central", "bedside"}
-        What it shows.
+    view : {"central", "bedside", "watch"}
+        What it shows; ``watch`` is the line over a page without traces.
     patient : str, optional
         Whose ECG; everybody's without it.
     key : str

@@ -2,11 +2,12 @@
 
 import html
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, tzinfo
 
 import numpy as np
 import plotly.graph_objects as go
+from msgspec import structs
 
 from ecg.chunk import MISSING
 from stream.view import Stretch, TrendMessage, adu_per_mv
@@ -16,6 +17,8 @@ _PAPER = {"plot_bgcolor": "#000000", "paper_bgcolor": "#000000", "font": {"color
 _BAND_MV = 4.0
 """Height of one lead in a strip, in mV."""
 _PX_PER_MM = 96 / 25.4
+_GAP_NS = 90 * 10**9
+"""Minutes begin a minute apart: between two that are further apart some are missing."""
 
 
 def strip_figure(strip: Stretch, *, title: str = "") -> go.Figure:
@@ -113,7 +116,7 @@ def trend_figure(
 ) -> go.Figure:
     """Return heart rate and ventricular beats a minute over the last hours.
 
-    Minutes that could not be judged are gaps.
+    Minutes that could not be judged, or of which nothing came, are gaps.
 
     Parameters
     ----------
@@ -129,10 +132,7 @@ def trend_figure(
         In which the times are; None is this machine's.
     """
     since_ns = now_ns - round(hours * 3600e9)
-    shown = sorted(
-        (minute for minute in minutes if minute.start_ns >= since_ns),
-        key=lambda minute: minute.start_ns,
-    )
+    shown = _with_gaps(minute for minute in minutes if minute.start_ns >= since_ns)
     # a figure shows what it is given and knows no zones
     times = [_time(minute.start_ns, zone).replace(tzinfo=None) for minute in shown]
     ends = [_time(ns, zone).replace(tzinfo=None) for ns in (since_ns, now_ns)]
@@ -180,6 +180,24 @@ def trend_figure(
         yaxis2={**axis, "title": {"text": "V/min"}, "domain": [0, 0.28]},
     )
     return figure
+
+
+def _with_gaps(minutes: Iterable[TrendMessage]) -> list[TrendMessage]:
+    """Return the minutes in the order of time, with an empty one wherever some are missing."""
+    shown: list[TrendMessage] = []
+    for minute in sorted(minutes, key=lambda minute: minute.start_ns):
+        if shown and minute.start_ns - shown[-1].start_ns > _GAP_NS:
+            empty = structs.replace(
+                shown[-1],
+                start_ns=shown[-1].start_ns + 60 * 10**9,
+                heart_rate_mean=None,
+                heart_rate_min=None,
+                heart_rate_max=None,
+                beats={},
+            )
+            shown.append(empty)
+        shown.append(minute)
+    return shown
 
 
 def _time(ns: int, zone: tzinfo | None) -> datetime:

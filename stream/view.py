@@ -15,7 +15,7 @@ from stream.kafka import Cluster, Incoming, wait_for_broker
 from stream.messages import EPOCH_KEY, AlarmState, Id, PatientMessage, RoleMessage, TrendMessage
 from stream.patients import Patients
 from stream.read_back import read_strip, reader_since, waveform_in
-from stream.recent import WAVEFORM_S, Recent, Stretch
+from stream.recent import Recent, Stretch
 from stream.topics import ALARM_STATE, ALARMS, FINDINGS, PATIENTS, ROLES, TRENDS, WAVEFORMS, Topic
 from stream.trouble import Signs, Trouble
 from stream.watermark import Epochs, Heard
@@ -35,10 +35,12 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-BACK_S = WAVEFORM_S
-"""How far back the live topics are read at the start."""
+BACK_S = 62.0
+"""How far back the live topics are read at the start: V beats are counted over a minute."""
 HISTORY_S = 12 * 3600.0
-"""How far back alarms and trends are read at the start."""
+"""How far back alarms are read at the start."""
+TRENDS_S = 24 * 3600.0
+"""How far back trends are read at the start: as far as they are kept and shown."""
 PROBE_S = 1.0
 RETRY_S = 1.0
 
@@ -189,7 +191,7 @@ class View:
 
 
 class Follower:
-    """The threads that fill a view: live topics, slow topics, and one that asks for the broker.
+    """The threads that fill a view: live topics, alarms, trends, and one that asks for the broker.
 
     A thread that loses its broker waits for it and reads again from a little
     earlier; the view drops what it has already.
@@ -210,7 +212,8 @@ class Follower:
             threading.Thread(target=self._follow, args=args, name=f"view-{args[0][0].name}")
             for args in (
                 ((WAVEFORMS, FINDINGS, ROLES), BACK_S),
-                ((ALARMS, ALARM_STATE, TRENDS, PATIENTS), HISTORY_S),
+                ((ALARMS, ALARM_STATE, PATIENTS), HISTORY_S),
+                ((TRENDS,), TRENDS_S),
             )
         ]
         self._threads.append(threading.Thread(target=self._probe, name="view-probe"))

@@ -22,6 +22,11 @@ export function calling(alarms) {
   return byUrgency(alarms.filter((alarm) => !alarm.acknowledged))[0] ?? null;
 }
 
+// The priority that sounds, of everybody's alarms: whose audio is paused makes no sound.
+export function heard(alarms) {
+  return calling(alarms.filter(({ silenced }) => !silenced))?.priority;
+}
+
 export function tagText(alarm) {
   return `${STARS[alarm.priority]} ${alarm.text}`;
 }

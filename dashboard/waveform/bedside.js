@@ -88,7 +88,7 @@ export class Bedside {
     const serverMs = this.store.serverMs(nowMs);
     const watched = Boolean(state) && !state.discharged;
     flag(this.element, "state", troubles.length ? "down" : watched ? "ok" : "unwatched");
-    const pausedMs = (state?.silenced_until_ms ?? 0) - (serverMs ?? 0);
+    const pausedMs = this.store.pausedMs(this.id, nowMs);
     const paused = pausedMs > 0;
     this.head.update(alarms, serverMs, troubles);
     this.title(state);
@@ -144,6 +144,7 @@ export class Bedside {
         ? `NOT KNOWN — nobody watches ${this.id}. Is its source running?`
         : "WAITING for the dashboard's server";
     } else if (state.discharged) text = "DISCHARGED — nobody watches";
+    else if (!patient.live(nowMs) && state.standby) text = "STANDBY";
     else if (!patient.live(nowMs)) {
       const age = patient.ageMs(nowMs);
       text = age === null

@@ -1,6 +1,6 @@
 // Central station: a sector for every bed, coloured by its most serious alarm.
 
-import { ageWords, calling, judgement, qualityWords, tagText, worst } from "./alarms.js";
+import { ageWords, calling, heard, judgement, qualityWords, tagText, worst } from "./alarms.js";
 import { el, flag, say, show } from "./dom.js";
 import { DownBanner, Head } from "./head.js";
 import { Sweep } from "./sweep.js";
@@ -9,12 +9,18 @@ const ROWS = { labels: 24, score: 0 };
 const MOST_MM = 45; // a sector shows this much height, smaller than on paper if it must
 const LARGEST_PX_PER_MM = 3;
 
+function tell(tag, alarm) {
+  flag(tag, "priority", alarm?.priority ?? "none");
+  say(tag, alarm ? tagText(alarm) : "");
+}
+
 class Sector {
   constructor(patient, open) {
     this.patient = patient;
     this.name = el("span", { class: "name" });
     this.label = el("span", { class: "label" });
-    this.tag = el("span", { class: "tag" });
+    this.seen = el("span", { class: "tag seen" });
+    this.calling = el("span", { class: "tag calling" });
     this.heartRate = el("span", { class: "number" });
     this.note = el("span", { class: "note" });
     this.words = el("div", { class: "words", hidden: true });
@@ -26,11 +32,13 @@ class Sector {
       {
         class: "sector", href: `/bedside?patient=${encodeURIComponent(patient.id)}`, "data-patient": patient.id,
         onclick: (event) => {
+          if (event.ctrlKey || event.metaKey || event.shiftKey) return; // in a tab or window of its own
           event.preventDefault();
           open(patient.id);
         },
       },
-      el("div", { class: "top" }, this.name, this.label, this.tag),
+      el("div", { class: "top" }, this.name, this.label,
+        el("span", { class: "tags" }, this.seen, this.calling)),
       el("div", { class: "middle" }, this.screen,
         el("div", { class: "side" }, el("small", {}, "HR"), this.heartRate, this.note)),
     );
@@ -38,25 +46,30 @@ class Sector {
     this.laidOut = "";
   }
 
-  update(nowMs, troubles) {
+  update(nowMs, troubles, paused) {
     const { patient } = this;
     const { state } = patient;
     const live = patient.live(nowMs) && !troubles.length;
-    const alarm = calling(state?.alarms ?? []) ?? worst(state?.alarms ?? []);
-    flag(this.element, "priority", alarm ? alarm.priority : "none");
-    flag(this.element, "calling", Boolean(alarm && !alarm.acknowledged));
+    const alarms = state?.alarms ?? [];
+    const most = worst(alarms);
+    flag(this.element, "priority", most?.priority ?? "none");
+    // one that somebody has seen is not hidden by a lesser one that nobody has
+    tell(this.seen, most?.acknowledged ? most : null);
+    tell(this.calling, calling(alarms));
     flag(this.element, "live", live);
     say(this.name, state?.bed ? `${state.bed} · ${patient.id}` : patient.id);
     say(this.label, state?.label ?? "");
-    say(this.tag, alarm ? tagText(alarm) : "");
     say(this.heartRate, live && state?.heart_rate != null ? String(Math.round(state.heart_rate)) : "--");
     const { words, good } = judgement(live ? state : null);
     const age = patient.ageMs(nowMs);
-    say(this.note, live ? (good ? `age ${ageWords(age)}` : words) : `age ${ageWords(age)}`);
+    const notes = paused ? ["audio paused"] : [];
+    if (live && !good) notes.push(words);
+    else if (age !== null) notes.push(`age ${ageWords(age)}`);
+    say(this.note, notes.join("\n"));
     let text = "";
     if (troubles.length) text = `SYSTEM DOWN — ${troubles[0].text}`;
-    else if (!patient.live(nowMs)) text = age === null ? "NO DATA yet" : `NO DATA for ${ageWords(age)}`;
     else if (state?.standby) text = "STANDBY";
+    else if (!patient.live(nowMs)) text = age === null ? "NO DATA yet" : `NO DATA for ${ageWords(age)}`;
     else if (state?.judged && !state.fit) text = qualityWords(state.reason);
     say(this.words, text);
     show(this.words, text !== "");
@@ -116,22 +129,17 @@ export class Central {
       this.grid.replaceChildren(...wanted);
     }
     flag(this.grid, "dense", ids.length > 8);
+    flag(this.grid, "most", ids.length > 42);
     const general = this.store.troubles(this.link, null, nowMs);
-    const serverMs = this.store.serverMs(nowMs);
-    const alarms = [];
     for (const id of ids) {
-      const { state } = this.store.patient(id);
-      this.sectors.get(id).update(nowMs, this.store.troubles(this.link, id, nowMs));
-      const silenced = (state?.silenced_until_ms ?? 0) > (serverMs ?? 0);
-      for (const alarm of state?.alarms ?? []) {
-        alarms.push({ ...alarm, bed: state.bed || id, silenced });
-      }
+      const paused = this.store.pausedMs(id, nowMs) > 0;
+      this.sectors.get(id).update(nowMs, this.store.troubles(this.link, id, nowMs), paused);
     }
+    const alarms = this.store.alarms(nowMs);
     flag(this.element, "state", general.length ? "down" : "ok");
-    this.head.update(alarms, serverMs, general);
+    this.head.update(alarms, this.store.serverMs(nowMs), general);
     this.down.update(general);
-    const heard = alarms.filter(({ silenced }) => !silenced);
-    this.sound.call(calling(heard)?.priority);
+    this.sound.call(heard(alarms));
     show(this.empty, ids.length === 0 && !general.length);
   }
 

@@ -29,6 +29,14 @@ const CLOCK = new Intl.DateTimeFormat(undefined, {
   hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23",
 });
 
+const DAY = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
+
 export function clockWords(ms) {
   return ms === null ? "--:--:--" : CLOCK.format(new Date(ms));
+}
+
+// A time that may be of another day than today.
+export function timeWords(ms) {
+  const day = DAY.format(ms);
+  return day === DAY.format(Date.now()) ? clockWords(ms) : `${day}, ${clockWords(ms)}`;
 }

@@ -1,7 +1,7 @@
 // One patient's alarms, a row for each, and the acknowledgements that are under way.
 
 import { byUrgency, calling, stateWords, STARS } from "./alarms.js";
-import { clockWords, el, flag, say, show } from "./dom.js";
+import { el, flag, say, show, timeWords } from "./dom.js";
 
 const ANSWER_MS = 10_000;
 const NO_ANSWER = "Not acknowledged: no answer. Try again.";
@@ -19,7 +19,7 @@ class Row {
     flag(this.element, "priority", alarm.priority);
     say(this.stars, STARS[alarm.priority]);
     say(this.text, alarm.text);
-    say(this.since, `since ${clockWords(alarm.onset_ms)} · ${stateWords(alarm)}`);
+    say(this.since, `since ${timeWords(alarm.onset_ms)} · ${stateWords(alarm)}`);
     say(this.button, alarm.acknowledged ? "✓ acknowledged" : asked ? "sending…" : "Acknowledge");
     this.button.disabled = alarm.acknowledged || asked;
   }

@@ -6,6 +6,7 @@ import { el } from "./dom.js";
 import { Link } from "./socket.js";
 import { Sound } from "./sound.js";
 import { Store } from "./store.js";
+import { Watch } from "./watch.js";
 
 const TEXT_EVERY_MS = 250;
 const mounted = new WeakMap(); // by parent element: Streamlit calls the mount at every rerun
@@ -40,10 +41,11 @@ class Monitor {
     this.author = data.author;
     const shared = { store, link: this.link, sound };
     this.open = setTriggerValue;
-    this.view =
-      data.view === "bedside"
-        ? new Bedside({ ...shared, patient: data.patient })
-        : new Central({ ...shared, open: (id) => this.open("open", id) });
+    this.view = {
+      bedside: () => new Bedside({ ...shared, patient: data.patient }),
+      central: () => new Central({ ...shared, open: (id) => this.open("open", id) }),
+      watch: () => new Watch(shared),
+    }[data.view]();
     this.element = this.view.element;
     const style = el("link", { rel: "stylesheet", href: `${data.assets}/monitor.css` });
     parent.replaceChildren(style, this.element);

@@ -21,6 +21,7 @@ export class Link {
     this.token = token;
     this.handlers = { onFrame, onMessages, onOpen };
     this.heardMs = performance.now();
+    this.left = 0; // connections in a row that were left because what came was old
     this.past = true; // whether the next connection begins with the last seconds
     this.retryMs = FIRST_RETRY_MS;
     this.connect();
@@ -68,10 +69,12 @@ export class Link {
     const hung = nowMs - Math.max(this.heardMs, this.triedMs) > HUNG_MS;
     if (hung || nowMs - this.onTimeMs > PATIENCE_MS) {
       this.past = false;
+      this.left = hung ? 0 : this.left + 1;
       this.leave();
       this.again();
     } else if (nowMs - this.triedMs > STEADY_MS) {
       this.past = true;
+      this.left = 0;
       this.retryMs = FIRST_RETRY_MS;
     }
   }
@@ -88,6 +91,11 @@ export class Link {
     if (this.socket.readyState !== WebSocket.OPEN) return false;
     this.socket.send(JSON.stringify(message));
     return true;
+  }
+
+  // One connection may have a bad moment; after two in a row the next is not better for being new.
+  get slow() {
+    return this.left > 1;
   }
 
   silentMs(nowMs) {

@@ -123,6 +123,21 @@ export class Store {
     return this.clock && this.clock.serverMs + (nowMs - this.clock.atMs);
   }
 
+  // For how long the sound of a patient's alarms stays paused.
+  pausedMs(id, nowMs) {
+    const { state } = this.patient(id);
+    return Math.max(0, (state?.silenced_until_ms ?? 0) - (this.serverMs(nowMs) ?? 0));
+  }
+
+  // Everybody's alarms, each with the name of its bed and whether its sound is paused.
+  alarms(nowMs) {
+    return this.order.flatMap((id) => {
+      const { state } = this.patient(id);
+      const silenced = this.pausedMs(id, nowMs) > 0;
+      return (state?.alarms ?? []).map((alarm) => ({ ...alarm, bed: state.bed || id, silenced }));
+    });
+  }
+
   // Nothing stays of whoever has left this screen, or is no longer known anywhere.
   part({ known, patients }) {
     const here = new Set([...known, ...patients.map(({ patient }) => patient)]);
@@ -149,11 +164,13 @@ export class Store {
         },
       ];
     }
-    if (this.late) {
+    if (this.late || link.slow) {
       return [
         {
           part: "connection",
-          text: `what arrives is ${Math.round(this.lag.ms / 1000)} s old`,
+          text: this.late
+            ? `what arrives is ${Math.round(this.lag.ms / 1000)} s old`
+            : "what arrived until a moment ago was old",
           step: "The page connects anew by itself, without what waits on the way. The network is too slow.",
         },
       ];

@@ -79,6 +79,18 @@ def test_acknowledgement_that_got_lost_can_be_asked_for_again(
     hospital.change(alarm, event="ended", holds=False, acknowledged=True)
 
 
+@pytest.mark.slow
+def test_page_of_alarms_says_that_its_connection_is_lost(
+    page: Page, proxy: Proxy, hospital: Hospital
+) -> None:
+    page.goto(f"{proxy.url}/alarms")
+    expect(page.locator(".clock")).not_to_have_text("--:--:--", timeout=20_000)
+    page.get_by_role("tab", name="Current alarms").wait_for()
+    proxy.lose()
+    expect(page.locator(".down")).to_contain_text("nothing heard", timeout=DOWN_MS)
+    expect(page.locator(".down")).to_be_hidden(timeout=20_000)
+
+
 def test_known_alarm_goes_on_sounding_without_a_connection(
     page: Page, proxy: Proxy, hospital: Hospital
 ) -> None:

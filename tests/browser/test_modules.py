@@ -220,6 +220,33 @@ def test_connection_that_was_only_begun_is_not_down(modules: Page) -> None:
     assert troubles == []
 
 
+def test_link_that_stays_slow_is_down_without_a_break(modules: Page) -> None:
+    texts = run(
+        modules,
+        "store.js",
+        """const { Link } = await import("/ecg/assets/socket.js");
+        const store = new m.Store();
+        const link = new Link({ token: "none" });
+        let nowMs = performance.now();
+        // a connection that is looked at after some seconds, and left if what comes is late
+        const connection = (seconds, late) => {
+          link.leave();
+          const socket = { readyState: WebSocket.OPEN, close() {} };
+          Object.assign(link, { socket, retry: null, triedMs: nowMs, onTimeMs: nowMs });
+          nowMs += 1000 * seconds;
+          link.heardMs = nowMs;
+          link.watch(nowMs, late);
+          return store.troubles(link, "p1", nowMs).map(({ text }) => text);
+        };
+        const found = [connection(2, true), connection(2, true), connection(9, false),
+                       connection(11, false)];
+        link.leave();
+        return found;""",
+    )
+    old = ["what arrived until a moment ago was old"]
+    assert texts == [[], old, old, []]
+
+
 def test_lag_is_what_a_message_took_longer_than_the_fastest(modules: Page) -> None:
     found = run(
         modules,

@@ -291,6 +291,38 @@ def test_known_alarm_goes_on_sounding_while_nobody_looks_for_alarms(
         hospital.change(alarm, event="ended", holds=False, acknowledged=True)
 
 
+def test_alarm_sounds_on_the_page_of_alarms_too(
+    page: Page, dashboard: Dashboard, hospital: Hospital
+) -> None:
+    page.goto(dashboard.url)
+    page.evaluate(COUNT_TONES)
+    page.get_by_role("button", name="Enable alarm sound").click(timeout=20_000)
+    page.get_by_role("link", name="Alarms and trends").click()
+    page.get_by_role("tab", name="Current alarms").wait_for(timeout=20_000)
+    expect(page.locator(".sound-off")).to_be_hidden()
+    tones = page.evaluate("tones")
+    alarm = hospital.alarm("quiet", "vf", "high", "VF")
+    try:
+        expect(page.locator(".head .tag")).to_contain_text("*** VF", timeout=5000)
+        until(page, lambda: page.evaluate("tones") > tones)
+    finally:
+        hospital.change(alarm, event="ended", holds=False, acknowledged=True)
+
+
+@pytest.mark.slow
+def test_history_goes_on_while_it_is_looked_at(
+    page: Page, dashboard: Dashboard, hospital: Hospital
+) -> None:
+    alarm = hospital.alarm("quiet", "hr_high", "medium", "HR 134>120")
+    page.goto(f"{dashboard.url}/alarms")
+    page.get_by_role("tab", name="History and strips").click(timeout=20_000)
+    table = page.locator("[role=grid]")
+    table.wait_for(state="attached")
+    rows = int(table.get_attribute("aria-rowcount") or 0)
+    hospital.change(alarm, event="ended", holds=False, acknowledged=True)
+    expect(table).to_have_attribute("aria-rowcount", str(rows + 1), timeout=15_000)
+
+
 def test_lead_off_is_words_and_no_line(bedside: Open) -> None:
     page = bedside("off")
     expect(page.locator(".screen .words")).to_contain_text("LEAD OFF")
@@ -318,7 +350,10 @@ def test_silent_patient_is_no_data_and_comes_back(bedside: Open, hospital: Hospi
         until(page, lambda: pen(page)["green"] == 0)
         expect(page.locator(".hr .number")).to_have_text("--")
         expect(page.locator(".down")).to_be_hidden()
+        hospital.register("quiet", standby=True)
+        expect(page.locator(".screen .words")).to_have_text("STANDBY")
     finally:
+        hospital.register("quiet")
         hospital.beds["quiet"].silent = False
     expect(page.locator(".screen .words")).to_be_hidden(timeout=10_000)
     until(page, lambda: pen(page)["green"] > 50)
@@ -380,7 +415,7 @@ def test_central_station_shows_every_patient_and_opens_a_bed(
         ["Bed 1 · ventricular", "Bed 2 · sinus", "Bed 3 · slow", "Bed 4 · off", "Bed 10 · quiet"]
     )
     expect(page.locator("[data-patient=off]")).to_have_attribute("data-priority", "low")
-    expect(page.locator("[data-patient=off] .tag")).to_have_text("* Lead off: II")
+    expect(page.locator("[data-patient=off] .calling")).to_have_text("* Lead off: II")
     expect(page.locator("[data-patient=sinus] .number")).to_have_text("95")
     until(page, lambda: pen(page)["green"] > 300)
     screenshot(page, "central.png")
@@ -389,7 +424,7 @@ def test_central_station_shows_every_patient_and_opens_a_bed(
     # a long name gives way to the words of an alarm
     hospital.register("slow", bed="Intensive care unit of the heart centre, room 12, window")
     vt = hospital.alarm("slow", "vt", "high", "VT 142>100")
-    tag = page.locator("[data-patient=slow] .tag")
+    tag = page.locator("[data-patient=slow] .calling")
     expect(tag).to_have_text("*** VT 142>100")
     expect(page.locator("[data-patient=slow] .name")).to_contain_text("Intensive care")
     assert tag.evaluate(CUT) == 0
@@ -397,6 +432,12 @@ def test_central_station_shows_every_patient_and_opens_a_bed(
     assert inside(page.locator(".head .what"), page.locator(".head .tag"))
     hospital.change(vt, event="ended", holds=False, acknowledged=True)
     hospital.register("slow")
+    with page.context.expect_page() as opened:
+        page.locator("[data-patient=slow]").click(modifiers=["Control"])
+    assert "patient=slow" in opened.value.url
+    opened.value.close()
     page.locator("[data-patient=sinus]").click()
     expect(page.locator(".bedside .title")).to_contain_text("Bed 2 · sinus", timeout=15_000)
     assert "patient=sinus" in page.url
+    page.go_back()
+    expect(sectors).to_have_count(len(hospital.beds), timeout=15_000)

@@ -136,6 +136,23 @@ def findings(through: int, *, after: int = -1, epoch: int = 1, **what: object) -
     )
 
 
+def minute(number: int, *, start_ns: int | None = None) -> TrendMessage:
+    """Return the patient's minute of that number from the start of the stream."""
+    return TrendMessage(
+        patient="p1",
+        epoch=1,
+        stream="s1",
+        first_sample=6000 * number,
+        end_sample=6000 * (number + 1),
+        start_ns=START_NS + number * 60_000_000_000 if start_ns is None else start_ns,
+        heart_rate_mean=72.0,
+        heart_rate_min=70.0,
+        heart_rate_max=75.0,
+        beats={"N": 70},
+        unfit_s=0.0,
+    )
+
+
 def alarm(**what: object) -> AlarmEvent:
     """Return a raised VT."""
     event = AlarmEvent(

@@ -107,6 +107,11 @@ def test_health_says_what_is_down(routes: dict[str, ASGIApp], view: View, clocks
     assert json.loads(body) == {"patients": 1, "down": ["broker"]}
 
 
+def test_central_station_has_a_name_to_keep(routes: dict[str, ASGIApp]) -> None:
+    sent, _ = ask(routes["/central"], "/central")
+    assert (sent[0]["status"], dict(sent[0]["headers"])[b"location"]) == (307, b"/")
+
+
 def test_browsers_ask_for_the_component_each_time(routes: dict[str, ASGIApp]) -> None:
     mount: Any = routes[ASSETS]
     sent, body = ask(mount.app, "/main.js")

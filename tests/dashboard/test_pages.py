@@ -16,13 +16,14 @@ from dashboard.access import Gate
 from dashboard.live import Live, install
 from ecg.alarm import Limits
 from stream.actions import Actions, BrokerError
-from stream.messages import PatientMessage, TrendMessage
+from stream.messages import PatientMessage
 from stream.view import DecodeError, Follower
 from tests.dashboard.synthetic import (
     START_NS,
     Clocks,
     alarm,
     hear,
+    minute,
     new_view,
     ramp,
     waveform,
@@ -100,8 +101,14 @@ def test_page_without_run_dashboard_says_how_to_start_it() -> None:
         shared.live()
 
 
-def test_bedside_without_patients_says_the_next_step(live: Live) -> None:
-    assert "rhythmwatch replay" in words(bedside_page())
+def test_bedside_without_patients_says_the_next_step(live: Live, clocks: Clocks) -> None:
+    test = bedside_page()
+    assert "rhythmwatch replay" in words(test)
+    # the line over it says what is down
+    (component,) = test.get("bidi_component")
+    assert '"view": "watch"' in component.proto.json
+    clocks.s += 60
+    assert "rhythmwatch replay" not in words(bedside_page())
 
 
 def test_bedside_shows_the_patient_of_the_address_else_the_first(live: Live) -> None:
@@ -148,13 +155,16 @@ def test_limits_can_be_set_again_when_they_hold(live: Live) -> None:
     first = Limits(hr_high=130.5, pause_s=2.25)
     hear(live.view, PatientMessage(patient="p1", limits=first))
     test = bedside_page(patient="p1")
+    assert "**In force now:** HR high, 1/min: 130.5 · HR low, 1/min: 50 ·" in words(test)
     test.number_input[0].set_value(135)
     test.button[0].click().run()
     assert "Asked for" in words(test)
+    assert "HR high, 1/min: 130.5 ·" in words(test)
     hear(live.view, PatientMessage(patient="p1", limits=replace(first, hr_high=135)))
     test.number_input[0].set_value(145)
     test.button[0].click().run()
     assert "Asked for" in words(test)
+    assert "HR high, 1/min: 135 ·" in words(test)
     acting = live.actions.limits
     assert isinstance(acting, mock.Mock)
     # what nobody has touched stays as it was, also where it is no round number
@@ -238,6 +248,25 @@ def test_history_has_events_and_a_strip(live: Live) -> None:
     assert len(test.get("plotly_chart")) == 1
 
 
+def test_strip_that_is_looked_at_stays_when_a_new_alarm_comes(live: Live) -> None:
+    hear(live.view, alarm(sample=1299))
+    with mock.patch.object(Follower, "strip", return_value=None) as read:
+        test = alarms_page()
+        hear(live.view, alarm(alarm_id="vf-1", code="vf", detected_ns=START_NS + 10**10))
+        test.run()
+        assert test.selectbox(key="strip").value == "vt-1"
+        assert [call.args[0].alarm_id for call in read.call_args_list] == ["vt-1"]
+        test.selectbox(key="strip").set_value("vf-1").run()
+        assert [call.args[0].alarm_id for call in read.call_args_list] == ["vt-1", "vf-1"]
+
+
+def test_history_says_how_many_events_it_leaves_out(live: Live) -> None:
+    for n in range(101):
+        hear(live.view, alarm(alarm_id=f"vt-{n}"), alarm(alarm_id=f"vt-{n}", sequence=2))
+    (caption,) = alarms_page().caption
+    assert caption.value == "The newest 200 of 202 events; the strips are of all alarms."
+
+
 @pytest.mark.parametrize("browser", ["Asia/Kolkata", None, "Nowhere/Else"])
 def test_times_are_those_of_the_browsers_zone_else_the_servers_by_name(
     live: Live, monkeypatch: pytest.MonkeyPatch, browser: str | None
@@ -257,23 +286,7 @@ def test_strip_that_cannot_be_read_is_said(live: Live, error: Exception) -> None
 
 
 def test_trends_show_what_is_kept(live: Live) -> None:
-    hear(live.view, waveform(0, ramp(0, 100)))
-    hear(
-        live.view,
-        TrendMessage(
-            patient="p1",
-            epoch=1,
-            stream="s1",
-            first_sample=0,
-            end_sample=6000,
-            start_ns=START_NS - 60_000_000_000,
-            heart_rate_mean=72.0,
-            heart_rate_min=70.0,
-            heart_rate_max=75.0,
-            beats={"N": 70, "V": 2},
-            unfit_s=0.0,
-        ),
-    )
+    hear(live.view, waveform(0, ramp(0, 100)), minute(0, start_ns=START_NS - 60_000_000_000))
     test = alarms_page()
     assert not test.exception
     assert len(test.get("plotly_chart")) == 1

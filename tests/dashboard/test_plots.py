@@ -12,7 +12,7 @@ from ecg.chunk import MISSING
 from stream.messages import Signal, TrendMessage
 from stream.view import Stretch
 
-HOUR_NS = 3600 * 10**9
+MINUTE_NS = 60 * 10**9
 NOW_NS = 1_700_000_000 * 10**9
 
 
@@ -81,14 +81,14 @@ def test_strip_without_any_sample_is_empty_and_no_error() -> None:
     assert np.isnan(strip_figure(nothing).data[0].y).all()
 
 
-def minute(hours_ago: float, mean: float | None, v: int) -> TrendMessage:
+def minute(minutes_ago: int, mean: float | None, v: int) -> TrendMessage:
     return TrendMessage(
         patient="p1",
         epoch=1,
         stream="s",
         first_sample=0,
         end_sample=6000,
-        start_ns=NOW_NS - round(hours_ago * HOUR_NS),
+        start_ns=NOW_NS - minutes_ago * MINUTE_NS,
         heart_rate_mean=mean,
         heart_rate_min=None if mean is None else mean - 5,
         heart_rate_max=None if mean is None else mean + 5,
@@ -98,17 +98,19 @@ def minute(hours_ago: float, mean: float | None, v: int) -> TrendMessage:
 
 
 def test_trend_shows_the_hours_asked_for_and_gaps() -> None:
-    minutes = [minute(3.0, 60, 9), minute(0.9, 72, 1), minute(0.5, None, 0), minute(0.1, 80, 4)]
+    # of the second half of the hour nothing has come but its last minutes
+    minutes = [minute(180, 60, 9), minute(31, 71, 0), minute(30, 72, 1), minute(2, None, 0)]
+    minutes.append(minute(1, 80, 4))
     figure = trend_figure(minutes, hours=1, now_ns=NOW_NS, limits=(50, 120), zone=UTC)
     by_name = {trace.name: trace for trace in figure.data}
-    assert list(by_name["HR mean"].y) == [72, None, 80]
+    assert list(by_name["HR mean"].y) == [71, 72, None, None, 80]
     assert not by_name["HR mean"].connectgaps
-    assert list(by_name["V per minute"].y) == [1, 0, 4]
+    assert list(by_name["V per minute"].y) == [0, 1, 0, 0, 4]
     assert sorted(shape.y0 for shape in figure.layout.shapes) == [50, 120]
 
 
 def test_trend_is_in_the_order_of_time_also_after_a_clock_was_ahead() -> None:
-    minutes = [minute(0.9, 72, 0), minute(0.1, 73, 0), minute(0.8, 74, 0)]
+    minutes = [minute(9, 72, 0), minute(7, 73, 0), minute(8, 74, 0)]
     figure = trend_figure(minutes, hours=1, now_ns=NOW_NS, limits=None, zone=UTC)
     by_name = {trace.name: trace for trace in figure.data}
     assert list(by_name["HR mean"].y) == [72, 74, 73]
@@ -116,7 +118,7 @@ def test_trend_is_in_the_order_of_time_also_after_a_clock_was_ahead() -> None:
 
 def test_trend_is_in_the_time_of_its_zone_and_names_it() -> None:
     zone = ZoneInfo("Asia/Kolkata")
-    figure = trend_figure([minute(0.5, 72, 0)], hours=1, now_ns=NOW_NS, limits=None, zone=zone)
+    figure = trend_figure([minute(30, 72, 0)], hours=1, now_ns=NOW_NS, limits=None, zone=zone)
     # 2023-11-14 22:13:20 UTC
     assert [time.isoformat() for time in figure.data[0].x] == ["2023-11-15T03:13:20"]
     assert figure.layout.xaxis.title.text == "IST"

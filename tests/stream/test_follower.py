@@ -1,7 +1,7 @@
 """The view's threads and the actions, on a real broker."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -10,23 +10,15 @@ from ecg.alarm import Limits
 from stream.actions import LONGEST_SILENCE_S, Actions
 from stream.kafka import Cluster, Producer, Reader
 from stream.messages import ActionMessage, AlarmMessage
-from stream.topics import ACTIONS, ALARMS, WAVEFORMS
+from stream.topics import ACTIONS, ALARMS, FINDINGS, TRENDS, WAVEFORMS
 from stream.view import Follower, View
 from stream.wire import decode, encode, encode_waveform
-from tests.dashboard.synthetic import FS, alarm, ramp, waveform
+from tests.dashboard.synthetic import FS, alarm, beat, findings, minute, ramp, status, waveform
 
 
 @pytest.fixture
 def view(embedded: Cluster) -> View:
     return View(embedded.bootstrap)
-
-
-@pytest.fixture
-def follower(view: View, embedded: Cluster) -> Iterator[Follower]:
-    follower = Follower(view, prefix=embedded.prefix)
-    follower.start()
-    yield follower
-    follower.stop()
 
 
 def until(what: Callable[[], bool], seconds: float = 20.0) -> None:
@@ -54,18 +46,38 @@ def send_minute(cluster: Cluster, ended_s: float) -> int:
     return start_ns
 
 
-def test_view_is_filled_with_the_last_half_minute(
-    embedded: Cluster, view: View, follower: Follower
-) -> None:
-    send_minute(embedded, ended_s=1.0)
-    until(lambda: view.patients() == ["p1"])
+def test_view_is_filled_with_what_screens_show_of_the_past(embedded: Cluster, view: View) -> None:
+    start_ns = send_minute(embedded, ended_s=1.0)
+    with Producer(embedded) as producer:
+        # a ventricular beat every second, judged a second later
+        for second in range(1, 60):
+            through = round(second * FS) - 1
+            judged = findings(
+                through,
+                after=through - round(FS),
+                beats=(beat(through - 50, "V"),),
+                statuses=(status(through),),
+            )
+            at_ms = start_ns // 1_000_000 + (second + 1) * 1000
+            producer.send(FINDINGS.name, "p1", encode(judged), timestamp_ms=at_ms)
+        for hour in range(23):
+            at_ns = start_ns - (23 - hour) * 3600 * 10**9
+            message = encode(minute(60 * hour, start_ns=at_ns))
+            producer.send(TRENDS.name, "p1", message, timestamp_ms=at_ns // 10**6)
 
-    def newest() -> int:
+    def seen() -> tuple[int, int | None, int] | None:
         with view.reading() as patients:
-            return patients["p1"].end_sample
+            if (recent := patients.get("p1")) is None:
+                return None
+            return recent.end_sample, recent.v_per_min(), len(recent.trends)
 
-    until(lambda: newest() == 60 * FS)
-    assert view.troubles() == []
+    follower = Follower(view, prefix=embedded.prefix)
+    follower.start()
+    try:
+        until(lambda: seen() == (60 * FS, 59, 23))
+        assert view.troubles() == []
+    finally:
+        follower.stop()
 
 
 def test_strip_of_an_alarm_before_our_time_is_read_back(embedded: Cluster, view: View) -> None:

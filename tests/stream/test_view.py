@@ -11,7 +11,7 @@ from ecg.alarm import Action
 from ecg.alarm_cycle import PatientAlarms
 from ecg.chunk import MISSING
 from stream.kafka import Incoming
-from stream.messages import AlarmState, PatientMessage, RoleMessage, TrendMessage
+from stream.messages import AlarmState, PatientMessage, RoleMessage
 from stream.patients import DISCHARGED_S
 from stream.recent import WAVEFORM_S, Recent
 from stream.topics import ALARM_STATE, FINDINGS, PATIENTS, WAVEFORMS, Topic
@@ -27,6 +27,7 @@ from tests.dashboard.synthetic import (
     findings,
     hear,
     incoming,
+    minute,
     new_view,
     ramp,
     status,
@@ -47,23 +48,6 @@ def view(clocks: Clocks) -> View:
 def recent_of(view: View, patient: str = "p1") -> Recent:
     with view.reading() as patients:
         return patients[patient]
-
-
-def minute(number: int, *, start_ns: int | None = None) -> TrendMessage:
-    """Return the patient's minute of that number from the start of the stream."""
-    return TrendMessage(
-        patient="p1",
-        epoch=1,
-        stream="s1",
-        first_sample=6000 * number,
-        end_sample=6000 * (number + 1),
-        start_ns=START_NS + number * 60_000_000_000 if start_ns is None else start_ns,
-        heart_rate_mean=72.0,
-        heart_rate_min=70.0,
-        heart_rate_max=75.0,
-        beats={"N": 70},
-        unfit_s=0.0,
-    )
 
 
 def role(clocks: Clocks, name: str = "alarm") -> RoleMessage:
