@@ -66,11 +66,13 @@ def _window(known: Conditions, window: RhythmWindow) -> None:
         known.judged("vf", window.decided_sample)
         return
     if known.vf_first is None or window.first_sample > known.vf_end:
-        known.vf_first = window.first_sample
+        # what was out of sight for a while goes on from where it began
+        held = known.holding.get("vf") if known.sight.get("vf") == "unseen" else None
+        known.vf_first = window.first_sample if held is None else held.onset
     known.vf_end = max(known.vf_end, window.end_sample)
     known.vf_probability = window.probability
     covered_s = known.seconds(known.vf_end - known.vf_first)
-    if covered_s >= rule.VF_S or ("vf" in known.holding and known.sight.get("vf") == "unseen"):
+    if covered_s >= rule.VF_S:
         known.run = Run()
         known.likely = Run()
         known.forget_rate()
