@@ -160,15 +160,15 @@ def _stages(report: Figures) -> Sheet | None:
 
 
 _LIMITS = {
-    "flops_per_beat": "operations for a beat, all models",
+    "flops_per_beat": "operations for a beat, the beat model",
     "flops_per_beat_lstm": "of them the LSTMs'",
     "flops_per_second": "operations for a second of rhythm",
-    "models_gflops": "GFLOP/s of the models on a core busy with the engine",
+    "models_gflops": "GFLOP/s of both models on a core busy with the engine",
     "lstms_gflops": "of them the LSTMs'",
-    "flop_share": "share of the core's peak, all models",
+    "flop_share": "share of the core's peak, both models",
     "lstm_flop_share": "of them the LSTMs'",
     "bare_consumer_mb_per_s": "MB/s that a consumer reads who does nothing, one core",
-    "bytes_share": "waveforms through Kafka, as a share of it",
+    "bytes_share": "waveforms of {bytes_patients:,} patients through Kafka, as a share of it",
 }
 
 
@@ -179,7 +179,9 @@ def _limit(report: Figures) -> Sheet | None:
     return Sheet(
         title="How far from the limit",
         headings=("what", "figure"),
-        rows=tuple((words, found[key]) for key, words in _LIMITS.items() if key in found),
+        rows=tuple(
+            (words.format(**found), found[key]) for key, words in _LIMITS.items() if key in found
+        ),
     )
 
 
