@@ -127,6 +127,8 @@ def _peers(report: Figures) -> Sheet | None:
     ratios, runs = report.get("peers"), report.get("peer_runs")
     if not ratios or not runs:
         return None
+    rounds = len(runs["ours"])
+    each = f"{rounds} runs each" if rounds > 1 else "1 run each"
     # what reads by the same client cannot be faster than the one that does nothing else
     reading = _middle(runs[BARE]) if BARE in runs else None
     rows: list[tuple[object, ...]] = [
@@ -136,9 +138,10 @@ def _peers(report: Figures) -> Sheet | None:
         low, high = report["peer_intervals"][name]
         cost = _middle(runs[name])
         ceiling = None if reading is None or name == SLEEPECG else reading / cost
-        rows.append((name, cost, f"{cell(ratio)} ({cell(low)} to {cell(high)})", ceiling))
+        span = f" ({cell(low)} to {cell(high)})" if rounds > 1 else ""
+        rows.append((name, cost, f"{cell(ratio)}{span}", ceiling))
     return Sheet(
-        title=f"The same from parts and from others, {len(runs['ours'])} runs each",
+        title=f"The same from parts and from others, {each}",
         headings=("what", "patients per core", "ours / this", "nothing done / this"),
         rows=tuple(rows),
     )
