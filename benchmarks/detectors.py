@@ -23,6 +23,9 @@ from training.hearing import as_live
 
 CHUNK_S = 1.0
 """Signal a chunk; what is found does not depend on it."""
+FIRST_S = 30.0
+"""Signal that a detector of others sees before its time is taken: what a library loads and compiles
+at its first call is not its speed."""
 
 Beats = NDArray[np.int64]
 Report = Callable[[str], None]
@@ -112,15 +115,20 @@ def live(judge: Judge | None, *, one_lead: bool = False) -> Detector:
 def offline(find: Callable[[NDArray[np.float64], float], Any]) -> Detector:
     """Return a detector that takes one lead in mV, whole, and its rate."""
 
+    def found_in(signal: NDArray[np.float64], fs: float) -> Any:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # NeuroKit2 announces changes of its own
+            return find(signal, fs)
+
     def detect(records: Mapping[str, Record], report: Report) -> Found:
         beats: dict[str, Beats] = {}
         process_s = 0.0
-        for name, record in records.items():
+        for place, (name, record) in enumerate(records.items()):
             signal = record.millivolts()[:, preferred(record)]
+            if place == 0:
+                found_in(signal[: round(FIRST_S * record.fs)], record.fs)
             began = time.process_time()
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # NeuroKit2 announces changes of its own
-                found = find(signal, record.fs)
+            found = found_in(signal, record.fs)
             process_s += time.process_time() - began
             beats[name] = np.unique(np.asarray(found, dtype=np.int64))
             report(name)

@@ -182,7 +182,7 @@ def ventricular(directory: Path, judge: Judge | None) -> dict[str, Any]:
     rows: dict[str, dict[str, list[float]]] = {
         rhythm: {"long_s": [], "held_s": [], "delays_s": []} for rhythm in RHYTHMS
     }
-    hours, false = 0.0, Counter[str]()
+    hours, held_s, false = 0.0, 0.0, Counter[str]()
     for one in watch(directory, names, judge):
         stretches = read_annotations(
             directory / one.name, fs=one.fs, n_samples=one.n_samples
@@ -201,9 +201,15 @@ def ventricular(directory: Path, judge: Judge | None) -> dict[str, Any]:
         hours += sum(s.end_sample - s.first_sample for s in clear) / one.fs / 3600
         unclear = [s for s in stretches if s.rhythm in UNCLEAR]
         false.update(h.code for h in said if not _near(h, unclear, one.fs))
+        # one that was raised rightly and goes on into another rhythm is false there
+        held_s += sum(_held_s(said, *_away(s, unclear, one.fs)) for s in clear)
     return {
         "rhythms": {rhythm: _summed(**row) for rhythm, row in rows.items()},
-        "elsewhere": {"hours": round(hours, 2), **{code: false[code] for code in VENTRICULAR}},
+        "elsewhere": {
+            "hours": round(hours, 2),
+            **{code: false[code] for code in VENTRICULAR},
+            "held_s": round(held_s, 1),
+        },
         "records": len(names),
     }
 
@@ -234,6 +240,16 @@ def _held_s(said: Sequence[Holding], first_s: float, end_s: float) -> float:
 def _near(held: Holding, stretches: Sequence[RhythmStretch], fs: float) -> bool:
     return any(
         held.overlaps(s.first_sample / fs - LATE_S, s.end_sample / fs + LATE_S) for s in stretches
+    )
+
+
+def _away(clear: RhythmStretch, unclear: Sequence[RhythmStretch], fs: float) -> tuple[float, float]:
+    """Return from when to when a stretch is more than ``LATE_S`` from every unclear one, in s."""
+    before = [s.end_sample for s in unclear if s.end_sample <= clear.first_sample]
+    after = [s.first_sample for s in unclear if s.first_sample >= clear.end_sample]
+    return (
+        max([clear.first_sample / fs, *(sample / fs + LATE_S for sample in before)]),
+        min([clear.end_sample / fs, *(sample / fs - LATE_S for sample in after)]),
     )
 
 

@@ -53,7 +53,8 @@ def markdown(card: Mapping[str, Any]) -> str:
             ),
             "",
             f"In the {elsewhere['hours']:g} hours of other rhythms VT was raised "
-            f"{elsewhere['vt']} and VF {elsewhere['vf']} times.",
+            f"{elsewhere['vt']} and VF {elsewhere['vf']} times; there they held for "
+            f"{elsewhere['held_s']:.0f} s.",
             "",
         ]
     )

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from torch import nn
 
 from benchmarks.capacity.machine import Watch, resident_kb
 from benchmarks.figures import write_figures
-from ecg import qrs_weights
+from ecg import fibrillation_weights, qrs_weights
 from ecg.checkpoint import SHIPPED, count_parameters, load
 from ecg.features import CHANNELS, N_CONTEXT
 from ecg.finding import BEAT_CLASSES
@@ -94,13 +95,17 @@ def measured(
     watch.look()
     best = max(rates[True].values())
     numbers = sum(tensor.numel() for tensor in load_file(weights).values())
-    detector = sum(np.size(value) for name, value in vars(qrs_weights).items() if name.isupper())
+    parameters = {
+        "weights": numbers,
+        "QRS detector": size_of(qrs_weights),
+        "atrial fibrillation": size_of(fibrillation_weights),
+    }
     plain_flops = flops_of(lambda: _plain(plain, 1))
     machine = watch.described()
     return {
         "model": judge.version,
-        "parameters": numbers + detector,
-        "parameters_of": {"weights": numbers, "QRS detector": detector},
+        "parameters": sum(parameters.values()),
+        "parameters_of": parameters,
         "beats_per_s": rates[True],
         "best_beats_per_s": best,
         "mflop_per_beat": flops / 1e6,
@@ -122,6 +127,11 @@ def measured(
         },
         "machine": machine,
     }
+
+
+def size_of(weights: ModuleType) -> int:
+    """Return how many numbers a module of weights holds."""
+    return sum(np.size(value) for name, value in vars(weights).items() if name.isupper())
 
 
 def flops_of(run: Callable[[], object]) -> float:
@@ -194,7 +204,7 @@ def markdown(card: dict[str, Any]) -> str:
     memory = card["memory"]
     lines += [
         f"| weights on disk, kB | {memory['weights_kb']:,.0f} | |",
-        f"| memory a patient, kB | {memory['patient_kb']:.1f} | |",
+        f"| the LSTMs' memory of a patient, kB | {memory['patient_kb']:.1f} | |",
         f"| share of the core's peak | {100 * card['share_of_peak']:.0f} % | |",
     ]
     return "\n".join(lines) + "\n"

@@ -65,9 +65,11 @@ def markdown(card: Mapping[str, Any]) -> str:
                 lines.append(f"| {noise} | {snr} | {' | '.join(cells)} |")
     if card["clean_unfit"]:
         unfit = card["clean_unfit"]
+        one = unfit["missed"] == 1
+        words = "beat was missed in it, and counts" if one else "beats were missed in it, and count"
         lines.append(
             f"\nCalled unfit of the clean records: {100 * unfit['share']:.2f} % of the time; "
-            f"{unfit['missed']} beats were missed in it, and count as missed above."
+            f"{unfit['missed']} {words} as missed above."
         )
     if card["gate"]:
         lines += [

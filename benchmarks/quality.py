@@ -30,6 +30,7 @@ from ecg.reader import read_record, record_names
 from ecg.record import Record
 from ecg.script import Step
 from ecg.simulator import Simulator
+from training.hearing import as_live
 from training.noise import NOISES, NOISY_FROM_S, SNRS_DB, STRESSED, add_noise, stretches, title
 from training.page import put_between
 from training.split import DS1, PACED
@@ -66,8 +67,18 @@ class Said:
     beats: NDArray[np.int64]
 
 
-def said_of(chunks: Iterator[Chunk] | Sequence[Chunk]) -> Said:
-    """Let a monitor without a model hear a recording."""
+def said_of(record: Record) -> Said:
+    """Let a monitor without a model hear a recording, its last second as well."""
+    said = said_live(as_live(record, 1.0))
+    return replace(
+        said,
+        reasons=said.reasons[: int(record.duration_s)],
+        beats=said.beats[said.beats < record.n_samples],
+    )
+
+
+def said_live(chunks: Iterator[Chunk]) -> Said:
+    """Let a monitor without a model hear a signal; of its last second nothing is said yet."""
     monitor = Monitor()
     reasons: list[str | None] = []
     beats: list[int] = []
@@ -140,7 +151,7 @@ def clean(data: Path, database: str, names: Sequence[str], *, seconds: float | N
     for name in names:
         record = _cut(read_record(data / database / name), seconds)
         truth = _beats_of(data / database / name, record)
-        count.add(said_of(record.chunks(name, "s", duration_s=1.0)), truth)
+        count.add(said_of(record), truth)
     return count.row()
 
 
@@ -160,7 +171,7 @@ def stress(
         record = _cut(read_record(data / "mitdb" / name), seconds)
         truth = _truth(data / "mitdb" / name, record)
         noisy = add_noise(record, truth, disturbance.millivolts(), snr_db)
-        said = said_of(noisy.chunks(name, "s", duration_s=1.0))
+        said = said_of(noisy)
         for count, during in zip(counts, stretches(len(said.reasons)), strict=True):
             count.add(said, truth, during)
     return [count.row() for count in counts]
@@ -170,7 +181,7 @@ def ready_made(data: Path, name: str) -> list[Row]:
     """Measure a record of the Noise Stress Test Database; its samples lie 5 mV below zero."""
     record = read_record(data / "nstdb" / name)
     truth = _truth(data / "nstdb" / name, record)
-    said = said_of(record.chunks(name, "s", duration_s=1.0))
+    said = said_of(record)
     rows = []
     for words, during in zip(("in noise", "between"), stretches(len(said.reasons)), strict=True):
         count = Count(f"nstdb {name}: {words}")
@@ -188,8 +199,7 @@ def offset(data: Path, names: Sequence[str] = STRESSED, *, offset_mv: float = -5
             round(b - offset_mv * g) for b, g in zip(record.baseline, record.gain, strict=True)
         )
         truth = _truth(data / "mitdb" / name, record)
-        chunks = replace(record, baseline=shifted).chunks(name, "s", duration_s=1.0)
-        count.add(said_of(chunks), truth)
+        count.add(said_of(replace(record, baseline=shifted)), truth)
     return count.row()
 
 
@@ -199,7 +209,7 @@ def asystole(data: Path) -> list[Row]:
     for seed in range(10):
         script = (Step(duration_s=20), Step(duration_s=40, rhythm="asystole"))
         simulator = Simulator(script, fs=250.0, seed=seed)
-        said = said_of(simulator.chunks("p", "s", duration_s=1.0))
+        said = said_live(simulator.chunks("p", "s", duration_s=1.0))
         count.add(said, None, np.arange(len(said.reasons)) >= 20)
     return [*marked(data, "Asystole", "ASYS"), count.row()]
 
@@ -209,7 +219,7 @@ def marked(data: Path, alarm: str, rhythm: str) -> list[Row]:
     before = Count(f"challenge2015, {ALARM_S:g} s before true alarms: {alarm}")
     for name in _true_alarms(data / "challenge2015", alarm):
         record = _cut(read_record(data / "challenge2015" / name), ALARM_AT_S)
-        said = said_of(record.chunks(name, "s", duration_s=1.0))
+        said = said_of(record)
         before.add(said, None, np.arange(len(said.reasons)) >= ALARM_AT_S - ALARM_S)
     during = Count(f"vfdb, stretches marked {rhythm}")
     for name in record_names(data / "vfdb"):
@@ -218,7 +228,7 @@ def marked(data: Path, alarm: str, rhythm: str) -> list[Row]:
         still = [s for s in truth.rhythms if s.rhythm == rhythm]
         if not still:
             continue
-        said = said_of(record.chunks(name, "s", duration_s=1.0))
+        said = said_of(record)
         second = np.arange(len(said.reasons)) * record.fs
         inside = [(second >= s.first_sample) & (second < s.end_sample) for s in still]
         during.add(said, None, np.any(inside, axis=0))

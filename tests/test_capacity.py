@@ -12,12 +12,12 @@ import torch
 
 from benchmarks import guard
 from benchmarks.capacity import __main__ as capacity
-from benchmarks.capacity import engine, history, limit, machine, report
+from benchmarks.capacity import engine, history, limit, machine, report, search
 from benchmarks.capacity.feed import simulated
 from benchmarks.capacity.live import Live, LiveRow
 from benchmarks.capacity.ratios import ratio_of
 from benchmarks.capacity.versus import Versus
-from benchmarks.peers.names import NAMES
+from benchmarks.peers.names import BARE, NAMES
 from ecg.features import CHANNELS, N_CONTEXT
 from ecg.model import BeatLSTM, BeatLSTMSize
 from ecg.state import WINDOW
@@ -168,8 +168,9 @@ def test_json_has_the_figures_under_their_names(said: dict[str, Any]) -> None:
     assert said["stages"] == {"model": 0.5, "signal": 0.3333, "send": 0.1667}
     assert 0 < said["flop_share"] < 1
     assert {"matmul_gflops", "load"} <= set(said["machine"])
-    # a bare consumer reads 1,100 patients of 2 kB/s each on a core
-    assert said["limit"]["bare_consumer_mb_per_s"] == pytest.approx(2.2)
+    # a bare consumer reads 1,050 patients of 2 kB/s each on a core, in the middle of its runs
+    assert said["limit"]["bare_consumer_mb_per_s"] == pytest.approx(2.1)
+    assert said["limit"]["bytes_share"] == pytest.approx(5000 / 1050, abs=1e-4)
 
 
 def test_page_gets_the_tables_between_its_marks(said: dict[str, Any]) -> None:
@@ -182,8 +183,18 @@ def test_page_gets_the_tables_between_its_marks(said: dict[str, Any]) -> None:
         "90 s a load",
         "p99 latency 1200.0 ms",
         "| model | 0.5 |",
+        "| waveforms of 5,000 patients through Kafka, as a share of it | 4.76 |",
     ):
         assert words in page
+
+
+def test_bytes_are_those_of_the_largest_load_that_held_beside_the_median_bare_run() -> None:
+    loads = [(5000, 250, 60.0), (6000, 250, 600.0), (7000, 250, 600.0), (9000, 1000, 600.0)]
+    rows = search.as_json([live_row(*load) for load in loads])
+    bare = {BARE: [19_000.0, 12_000.0, 10_000.0]}
+    found = report._limit({"kafka": rows, "peer_runs": bare}, gflops=100.0)
+    assert (found["bytes_patients"], found["bytes_share"]) == (6000, 0.5)
+    assert report._limit({"kafka": rows[2:], "peer_runs": bare}, gflops=100.0) == {}
 
 
 def test_flops_are_those_of_the_layers() -> None:

@@ -1,19 +1,25 @@
 """The capacity benchmark's load, latency, search and peers."""
 
+import io
+import json
 import sys
-from types import FunctionType
+from contextlib import nullcontext
+from types import FunctionType, SimpleNamespace
 from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
 
+from benchmarks.capacity import versus
 from benchmarks.capacity.feed import FS, name_of, simulated
 from benchmarks.capacity.generator import patients_of
 from benchmarks.capacity.listener import Heard, Tally
 from benchmarks.capacity.live import problems
 from benchmarks.capacity.profiled import OTHER, stage_of
 from benchmarks.capacity.search import search
+from benchmarks.capacity.table import sheets
+from benchmarks.capacity.worker import Worker
 from benchmarks.peers.parts import Parts
 from benchmarks.peers.run import Meter, Order
 from ecg.finding import Findings, RhythmWindow, Span, Status
@@ -175,3 +181,34 @@ def test_stages_are_told_by_module_and_function() -> None:
     assert stage_of(frame_in("stream.kafka.consumer", "commit")) == "commit"
     assert stage_of(None) == OTHER
     assert stage_of(frame_in("somebody", "other")) == OTHER
+
+
+def test_runs_of_one_process_are_one_measurement(monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = [{"patient_s": 100.0, "cpu_s": cpu_s} for cpu_s in (1.0, 4.0)]
+    process = SimpleNamespace(read=lambda: json.dumps(runs), close=lambda: None)
+    monkeypatch.setattr(versus, "KafkaServer", lambda **_: nullcontext())
+    monkeypatch.setattr(Worker, "start", lambda *_, **__: process)
+    monkeypatch.setattr(versus.Versus, "_backlog", lambda *_: None)
+    monkeypatch.setattr(versus.Versus, "_order", lambda *_: Order())
+    monkeypatch.setattr(versus.Versus, "_ours", lambda *_: [200.0, 800.0])
+    found = versus.Versus(
+        feed=FEED, data=None, quick=True, rounds=3, say=lambda _: None, names=("x",)
+    ).measure(io.StringIO())
+    assert found == {"ours": pytest.approx([400.0] * 3), "x": pytest.approx([50.0] * 3)}
+    ratio = versus.compared(found)["x"]
+    assert ratio.ratio == pytest.approx(8.0)
+    assert ratio.runs == 3
+
+
+def test_one_round_is_shown_without_an_interval() -> None:
+    for runs, words in (([400.0], "| 8 |"), ([400.0, 400.0], "| 8 (8 to 8) |")):
+        found = {"ours": runs, "x": [run / 8 for run in runs]}
+        ratio = versus.compared(found)["x"]
+        (sheet,) = sheets(
+            {
+                "peers": {"x": ratio.ratio},
+                "peer_intervals": {"x": [ratio.low, ratio.high]},
+                "peer_runs": found,
+            }
+        )
+        assert words in sheet.markdown()

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import episodes
-from benchmarks.episodes import Holding, bedside, score, ventricular
+from benchmarks.episodes import Holding, Watched, bedside, score, ventricular
 from benchmarks.episodes_page import markdown
 from ecg.checkpoint import load
 from ecg.script import Step
@@ -56,6 +56,7 @@ def test_a_tachycardia_is_alarmed_soon_and_elsewhere_there_is_none(tmp_path: Pat
     assert 0 < vt["delay_s"] < 5
     assert 0.4 < vt["held"] <= 1
     assert (found["elsewhere"]["vt"], found["elsewhere"]["vf"]) == (0, 0)
+    assert found["elsewhere"]["held_s"] == 0
     assert found["elsewhere"]["hours"] == pytest.approx(80 / 3600, abs=0.01)
     row = {"true": 2, "true, raised": 1, "false": 3, "false, raised": 0}
     page = markdown(
@@ -63,3 +64,18 @@ def test_a_tachycardia_is_alarmed_soon_and_elsewhere_there_is_none(tmp_path: Pat
     )
     assert "| asystole | 2 | 1 | 3 | 0 |" in page
     assert "| ventricular flutter | 0 | 0 | - | - |" in page
+
+
+def test_an_alarm_that_goes_on_into_another_rhythm_is_counted_as_long_as_it_holds_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = [SINUS, Step(duration_s=10, rhythm="vt", rate_bpm=170), SINUS]
+    write_wfdb(tmp_path, "v1", Simulator(script, fs=250, seed=3))
+    listed(tmp_path, "v1")
+    vt = Holding(code="vt", raised_s=42, end_s=600)
+    one = Watched(name="v1", fs=250, n_samples=90 * 250, holding=(vt,))
+    monkeypatch.setattr(episodes, "watch", lambda *_: [one])
+    elsewhere = ventricular(tmp_path, None)["elsewhere"]
+    assert (elsewhere["vt"], elsewhere["vf"]) == (0, 0)
+    # from 5 s after the stretch to the end of the recording
+    assert elsewhere["held_s"] == pytest.approx(35, abs=0.5)

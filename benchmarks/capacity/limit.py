@@ -19,7 +19,7 @@ class Flops:
     """Floating point operations; a multiplication and an addition are two."""
 
     beat: int
-    """Of all models together, for one beat."""
+    """Of the beat model for one beat, of all its members together."""
     beat_lstm: int
     """Of them those of the LSTMs."""
     second: int

@@ -2,6 +2,7 @@
 
 import importlib.util
 import shutil
+import statistics
 import subprocess
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -10,6 +11,7 @@ from typing import Any
 
 import torch
 
+from benchmarks import guard
 from benchmarks.capacity import engine, limit, search, versus
 from benchmarks.capacity.feed import Feed, data_dir, open_feed
 from benchmarks.capacity.live import Live
@@ -145,10 +147,11 @@ def _limit(report: dict[str, Any], *, gflops: float) -> dict[str, Any]:
     for row in report.get("engine", ()):
         if row["patients"] == REFERENCE:
             found |= limit.shares(limit.shipped(), row, gflops=gflops)
-    if "peer_runs" in report and report.get("kafka"):
-        row = report["kafka"][0]
-        bare = max(report["peer_runs"][BARE])
-        per_patient = row["mb_per_s"] / row["patients"]
-        found["bare_consumer_mb_per_s"] = round(bare * per_patient, 1)
-        found["bytes_share"] = round(row["mb_per_s"] / (bare * per_patient), 4)
+    # the bare consumer reads chunks of 250 ms
+    row = guard.largest_held(report, chunk_ms=250)
+    if "peer_runs" in report and row is not None:
+        bare = statistics.median(report["peer_runs"][BARE])
+        found["bare_consumer_mb_per_s"] = round(bare * row["mb_per_s"] / row["patients"], 1)
+        found["bytes_patients"] = row["patients"]
+        found["bytes_share"] = round(row["patients"] / bare, 4)
     return found

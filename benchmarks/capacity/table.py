@@ -127,6 +127,8 @@ def _peers(report: Figures) -> Sheet | None:
     ratios, runs = report.get("peers"), report.get("peer_runs")
     if not ratios or not runs:
         return None
+    rounds = len(runs["ours"])
+    each = f"{rounds} runs each" if rounds > 1 else "1 run each"
     # what reads by the same client cannot be faster than the one that does nothing else
     reading = _middle(runs[BARE]) if BARE in runs else None
     rows: list[tuple[object, ...]] = [
@@ -136,9 +138,10 @@ def _peers(report: Figures) -> Sheet | None:
         low, high = report["peer_intervals"][name]
         cost = _middle(runs[name])
         ceiling = None if reading is None or name == SLEEPECG else reading / cost
-        rows.append((name, cost, f"{cell(ratio)} ({cell(low)} to {cell(high)})", ceiling))
+        span = f" ({cell(low)} to {cell(high)})" if rounds > 1 else ""
+        rows.append((name, cost, f"{cell(ratio)}{span}", ceiling))
     return Sheet(
-        title=f"The same from parts and from others, {len(runs['ours'])} runs each",
+        title=f"The same from parts and from others, {each}",
         headings=("what", "patients per core", "ours / this", "nothing done / this"),
         rows=tuple(rows),
     )
@@ -160,15 +163,15 @@ def _stages(report: Figures) -> Sheet | None:
 
 
 _LIMITS = {
-    "flops_per_beat": "operations for a beat, all models",
+    "flops_per_beat": "operations for a beat, the beat model",
     "flops_per_beat_lstm": "of them the LSTMs'",
     "flops_per_second": "operations for a second of rhythm",
-    "models_gflops": "GFLOP/s of the models on a core busy with the engine",
+    "models_gflops": "GFLOP/s of both models on a core busy with the engine",
     "lstms_gflops": "of them the LSTMs'",
-    "flop_share": "share of the core's peak, all models",
+    "flop_share": "share of the core's peak, both models",
     "lstm_flop_share": "of them the LSTMs'",
     "bare_consumer_mb_per_s": "MB/s that a consumer reads who does nothing, one core",
-    "bytes_share": "waveforms through Kafka, as a share of it",
+    "bytes_share": "waveforms of {bytes_patients:,} patients through Kafka, as a share of it",
 }
 
 
@@ -179,7 +182,9 @@ def _limit(report: Figures) -> Sheet | None:
     return Sheet(
         title="How far from the limit",
         headings=("what", "figure"),
-        rows=tuple((words, found[key]) for key, words in _LIMITS.items() if key in found),
+        rows=tuple(
+            (words.format(**found), found[key]) for key, words in _LIMITS.items() if key in found
+        ),
     )
 
 

@@ -7,10 +7,11 @@ and the first seconds of signal do not count for anybody.
 """
 
 import json
+import statistics
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -53,7 +54,8 @@ class Versus:
     data : Path or None
         The same, for peers that read it themselves.
     quick : bool
-        In each round everybody is started once and runs twice, briefly; otherwise once, for longer.
+        In each round everybody is started once and runs twice, briefly, of which the mean counts:
+        runs of one process are no two measurements. Otherwise once, for longer.
     rounds : int
         How often everybody is asked.
     say : callable
@@ -79,15 +81,18 @@ class Versus:
         return 10.0 if self.quick else 30.0
 
     def measure(self, log: IO[str]) -> dict[str, list[float]]:
-        """Return patients per core of every run, by name; ours is ``ours``."""
+        """Return patients per core in every round, by name; ours is ``ours``."""
         with KafkaServer(java=STEADY) as server:
             many = self._backlog(server, MANY, self.run_s)
             few = self._backlog(server, FEW, FEW_S)
             for number in range(self.rounds):
                 self.say(f"  round {number + 1} of {self.rounds}: ours")
-                self._found.setdefault("ours", []).extend(self._ours(server, log))
+                self._note("ours", self._ours(server, log))
                 self._peers(many, few, log)
         return self._found
+
+    def _note(self, name: str, runs: Sequence[float]) -> None:
+        self._found.setdefault(name, []).append(statistics.geometric_mean(runs))
 
     def _backlog(self, server: KafkaServer, patients: int, seconds: float) -> Backlog:
         backlog = self._empty(server, patients)
@@ -109,7 +114,7 @@ class Versus:
             for name in self.names:
                 self.say(f"    {name}")
                 runs = [Run(**run) for run in json.loads(worker.read())]
-                self._found.setdefault(name, []).extend(run.patients_per_core for run in runs)
+                self._note(name, [run.patients_per_core for run in runs])
         finally:
             worker.close()
 

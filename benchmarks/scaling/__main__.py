@@ -2,9 +2,10 @@
 
 Three Apache Kafka brokers on this machine, every message on all three, written
 when two have it. Patients are simulated. Throughput: a backlog that is there
-before the scorers start, from the first finding to the last. Changes: patients in
-real time while a scorer joins, leaves and is killed; a finding's latency is from
-the sending of its oldest waveform to the finding being read here.
+before the scorers start, from the reading of the first finding to the last,
+without what was published before. Changes: patients in real time while a scorer
+joins, leaves and is killed; a finding's latency is from the sending of its oldest
+waveform to the finding being read here.
 """
 
 import argparse

@@ -15,7 +15,7 @@ from stream.health import unwatched
 from stream.kafka import Cluster, partition_for
 
 AFTER_S = 20.0
-"""So long after a change latencies are counted to it."""
+"""So long after a change latencies are counted to it; who is silent since has waited as long."""
 GOALS_S: dict[str, float] = {"joins": 5.0, "leaves": 5.0, "killed": 12.0}
 """Added latency that a change may cost; a session of the consumer group lasts 6 s."""
 
@@ -88,11 +88,23 @@ def wait_for_group(cluster: Cluster) -> None:
 
 def change(seen: Seen, what: What, *, at: float, moves: int, usual_s: float) -> Change:
     """Return what a change cost the patients whose partition was taken over."""
-    moved = {partition for _, partition in seen.moved[moves:]}
+    taken: dict[int, float] = {}
+    for taken_s, partition in seen.moved[moves:]:
+        taken.setdefault(partition, taken_s)
     longest: dict[str, float] = {}
+    silent: set[str] = set()
     for heard_s, latency, patient in zip(seen.heard_s, seen.latency_s, seen.patient, strict=False):
-        if heard_s >= at and partition_for(patient, PARTITIONS) in moved:
+        since_s = taken.get(partition_for(patient, PARTITIONS))
+        if since_s is None:
+            continue
+        if heard_s >= at:
             longest[patient] = max(longest.get(patient, 0.0), latency - usual_s)
+        if heard_s > since_s:
+            silent.discard(patient)
+        else:
+            silent.add(patient)
+    for patient in silent:
+        longest[patient] = max(longest.get(patient, 0.0), AFTER_S)
     added = list(longest.values())
     p99 = float(np.percentile(added, 99)) if added else None
     return Change(

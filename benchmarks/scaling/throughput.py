@@ -2,7 +2,7 @@
 
 import multiprocessing
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from benchmarks.scaling.scorers import FS, cpu_s, fresh, scorers, send
 from stream.kafka import Cluster, Reader
@@ -17,7 +17,7 @@ class Throughput:
 
     scorers: int
     patient_s: float
-    """Signal of all patients together, in s."""
+    """Signal of all patients together that was judged meanwhile, in s."""
     wall_s: float
     times_real_time: float
     """Patients in real time that are judged at this speed."""
@@ -27,6 +27,34 @@ class Throughput:
     """CPU time of the scorers while they judge."""
     patients_per_core: float
     """Patients in real time for one core that does nothing but score."""
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far everybody is judged, and how far they were at ``began_ms``.
+
+    The clocks start then, when the first finding is read; what was published before it took none
+    of their time.
+    """
+
+    began_ms: int = 0
+    last_ms: int = 0
+    before: dict[str, int] = field(default_factory=dict)
+    through: dict[str, int] = field(default_factory=dict)
+
+    def take(self, patient: str, through_sample: int, at_ms: int) -> None:
+        """Note a finding, and when it was published."""
+        self.last_ms = max(self.last_ms, at_ms)
+        self.through[patient] = through_sample
+        if at_ms <= self.began_ms:
+            self.before[patient] = through_sample
+
+    @property
+    def samples(self) -> int:
+        """Samples of all patients together that were judged since."""
+        return sum(
+            through - self.before.get(patient, -1) for patient, through in self.through.items()
+        )
 
 
 def throughput(cluster: Cluster, number: int, *, patients: int) -> Throughput:
@@ -41,8 +69,8 @@ def throughput(cluster: Cluster, number: int, *, patients: int) -> Throughput:
     last = source.n_samples - 1
     done: set[str] = set()
     heard = Heard()
+    progress = Progress()
     with scorers(own, number) as running, Reader(own, [FINDINGS.name]) as reader:
-        first_ms = last_ms = 0
         used_s = 0.0
         deadline = time.monotonic() + 240
         while done != names:
@@ -52,20 +80,23 @@ def throughput(cluster: Cluster, number: int, *, patients: int) -> Throughput:
                 found = heard.findings(message)
                 if found is None:
                     continue
-                if not first_ms:
-                    first_ms, used_s = message.timestamp_ms, sum(map(cpu_s, running))
-                last_ms = max(last_ms, message.timestamp_ms)
+                if not progress.began_ms:
+                    progress.began_ms = time.time_ns() // 1_000_000
+                    used_s = sum(map(cpu_s, running))
+                progress.take(found.patient, found.through_sample, message.timestamp_ms)
                 if found.through_sample >= last:
                     done.add(found.patient)
         used_s = sum(map(cpu_s, running)) - used_s
-    patient_s = patients * source.duration_s
-    wall_s = (last_ms - first_ms) / 1000
+    patient_s = progress.samples / FS
+    wall_s = (progress.last_ms - progress.began_ms) / 1000
+    if min(patient_s, wall_s) <= 0:
+        raise RuntimeError(f"{patients} patients were judged at once; take a larger --backlog")
     return Throughput(
         scorers=number,
         patient_s=patient_s,
         wall_s=wall_s,
         times_real_time=patient_s / wall_s,
-        catching_up=source.duration_s / wall_s,
+        catching_up=patient_s / patients / wall_s,
         scorer_cpu_s=used_s,
         patients_per_core=patient_s / used_s,
     )
