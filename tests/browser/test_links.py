@@ -20,6 +20,7 @@ def proxy(dashboard: Dashboard) -> Iterator[Proxy]:
         yield proxy
 
 
+@pytest.mark.slow
 def test_slow_link_shows_nothing_old_as_live_and_alarms_soon(
     page: Page, proxy: Proxy, hospital: Hospital
 ) -> None:

@@ -124,7 +124,7 @@ def epochs_heard(listener: Listener) -> dict[int, list[int]]:
     return epochs
 
 
-MANY = pytest.mark.parametrize("many", ["500", "0"])
+MANY = pytest.mark.parametrize("many", [pytest.param("500", marks=pytest.mark.slow), "0"])
 """With 0, all findings are waited for while the next tick is judged, as under load."""
 
 
