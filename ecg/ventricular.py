@@ -49,11 +49,11 @@ def take_likely(known: Conditions, beat: Beat) -> None:
         return
     if "vf" in known.holding or (likely.samples and beat.sample <= likely.samples[-1]):
         return
-    long = likely.samples and beat.sample - likely.samples[-1] > rule.RUN_BREAK_S * known.fs
-    if long or beat.probabilities[_V] < rule.MAY_BE_V:
-        likely = known.likely = Run()
     if beat.probabilities[_V] < rule.MAY_BE_V:
+        known.likely = Run()
         return
+    if likely.samples and beat.sample - likely.samples[-1] > rule.RUN_BREAK_S * known.fs:
+        likely = known.likely = Run()
     likely.count += 1
     _append(likely, beat)
     if (

@@ -58,7 +58,7 @@ class _Tick:
 
     now_s: float
     admitted: list[tuple[Incoming, Chunk]] = field(default_factory=list)
-    taken: dict[str | None, int] = field(default_factory=dict)
+    taken: Counter[str | None] = field(default_factory=Counter)
     """Messages by key, so that nobody has more than the share ..."""
     went_s: defaultdict[str | None, float] = field(default_factory=lambda: defaultdict(float))
     """... and how far they went on."""
@@ -68,7 +68,7 @@ class _Tick:
 
     def full(self, key: str | None) -> bool:
         """Return whether a patient has had the share."""
-        return self.taken.get(key, 0) >= SHARE or self.went_s[key] >= SHARE_S
+        return self.taken[key] >= SHARE or self.went_s[key] >= SHARE_S
 
 
 class Intake:
@@ -169,7 +169,7 @@ class Intake:
     # --- one message ---
 
     def _admit(self, message: Incoming, part: Partition, tick: _Tick) -> None:
-        tick.taken[message.key] = tick.taken.get(message.key, 0) + 1
+        tick.taken[message.key] += 1
         patient = part.patients.get(message.key or "")
         if patient is not None and message.offset < patient.covered:
             part.ledger.passed(message.topic, message.offset)
